@@ -1,0 +1,1 @@
+"""The probe script and its parser: node text to NodeFacts."""

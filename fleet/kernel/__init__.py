@@ -1,0 +1,1 @@
+"""What the kernel and its writers do: key catalogue, comparison of values, conntrack sizing."""

@@ -1,0 +1,1 @@
+"""A local fleet of real nodes, for the demo and the tests."""

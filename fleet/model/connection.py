@@ -1,0 +1,58 @@
+"""How a host is reached, as frozen data."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fleet.model.secret import Secret
+
+BecomeMethod = Literal["none", "sudo", "doas"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """Seconds: for TCP to connect, for the handshake and login, for one command, between keepalive packets."""
+
+    connect: float = 10.0
+    auth: float = 20.0
+    command: float = 60.0
+    keepalive: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What the inventory says about one host; what is None is left to ~/.ssh/config and then to defaults.
+
+    Attributes:
+        name: the inventory name, used in messages.
+        address: name or address to connect to.
+        identity_files: private keys, tried in this order before those of ~/.ssh/config.
+        use_agent: ask the agent of $SSH_AUTH_SOCK; None means yes unless IdentitiesOnly says otherwise.
+        known_hosts: files that replace ~/.ssh/known_hosts.
+        accept_new: add keys of unknown hosts to the first known_hosts file; changed keys are always refused.
+        proxy_jump: ``user@host:port`` hops, first hop first; None leaves it to ~/.ssh/config, () connects directly.
+    """
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    password: Secret | None = None
+    passphrase: Secret | None = None
+    identity_files: tuple[str, ...] = ()
+    use_agent: bool | None = None
+    ssh_config: str | None = None
+    known_hosts: tuple[str, ...] | None = None
+    accept_new: bool | None = None
+    proxy_jump: tuple[str, ...] | None = None
+    become: BecomeMethod = "none"
+    become_password: Secret | None = None
+    limits: TimeLimits = field(default_factory=TimeLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a command left behind: its exit status and its output, which is not to be trusted."""
+
+    exit_status: int
+    stdout: bytes
+    stderr: bytes

@@ -1,0 +1,1 @@
+"""Playbooks, profiles and controls: load strictly, evaluate to findings."""

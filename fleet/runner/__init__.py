@@ -1,0 +1,1 @@
+"""Inventory to hosts, and jobs run on hosts; the only room that imports nornir."""

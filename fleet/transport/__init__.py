@@ -1,0 +1,1 @@
+"""Connections to nodes, and the only room that touches the network."""
