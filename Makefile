@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make demo`, `make test`, `make check`. Only Python and git have to be there before.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+
+# The virtual environment is rebuilt whenever the dependencies in pyproject.toml change.
+$(VENV)/.ready: pyproject.toml tools/setup.sh
+	@sh tools/setup.sh venv $(VENV)
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## Make the virtual environment in .venv
+
+.PHONY: system
+system:
+	@sh tools/setup.sh system
+
+.PHONY: demo
+demo: system $(VENV)/.ready  ## Audit a lab fleet of real nodes over SSH
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tools/demo.sh
+
+.PHONY: test
+test: system $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: unit
+unit: $(VENV)/.ready  ## Run the unit tests: seconds, no network, no root
+	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: check
+check: $(VENV)/.ready  ## Lint, types, rooms, shell, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	$(BIN)/python tools/check_docs.py
+
+.PHONY: docs
+docs: $(VENV)/.ready  ## Write the generated parts of docs/
+	$(BIN)/python tools/check_docs.py --write
+
+.PHONY: clean
+clean:  ## Remove what the targets above have made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh venv DIR` for Python packages.
+set -eu
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# Debian and Ubuntu packages, each with a program that it brings.
+PACKAGES='openssh-server:sshd openssh-client:ssh iproute2:ip util-linux:unshare iptables:iptables nftables:nft sudo:sudo
+opendoas:doas busybox:busybox kmod:modprobe procps:sysctl python3-venv:'
+
+has_program() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+has_venv() { python_command >/dev/null && "$(python_command)" -c 'import ensurepip' >/dev/null 2>&1; }
+
+missing_packages() {
+    for entry in $PACKAGES; do
+        package=${entry%%:*} program=${entry#*:}
+        if [ -z "$program" ]; then
+            has_venv || printf '%s ' "$package"
+        else
+            has_program "$program" || printf '%s ' "$package"
+        fi
+    done
+}
+
+python_command() {
+    for python in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            command -v "$python"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# A package's service must not start just because the package was installed: policy-rc.d is Debian's way to say so.
+install_packages() {
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 130' INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get -qq update >&2
+    # shellcheck disable=SC2086 # a list of package names
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $1 >/dev/null
+}
+
+system() {
+    missing=$(missing_packages)
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        say "not root, so nothing is installed. Missing for the lab: $missing"
+        say "install them with: sudo apt-get install --no-install-recommends $missing"
+    elif ! command -v apt-get >/dev/null 2>&1; then
+        say "no apt-get on this machine. Missing for the lab (Debian's names): $missing"
+    else
+        say "installing system packages, without starting any service: $missing"
+        install_packages "$missing"
+    fi
+}
+
+venv() {
+    if ! python=$(python_command); then
+        say 'Python 3.11 or newer is needed; set PYTHON to one'
+        exit 1
+    fi
+    if ! "$python" -c 'import ensurepip' >/dev/null 2>&1; then
+        system
+    fi
+    say "making $1 with $("$python" --version)"
+    "$python" -m venv --clear "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --editable . --group dev
+}
+
+case ${1:-} in
+    system) system ;;
+    venv) venv "${2:?directory}" ;;
+    *)
+        say 'usage: setup.sh system | setup.sh venv DIR'
+        exit 2
+        ;;
+esac
