@@ -132,12 +132,14 @@ class NodeFile:
         link: the link's target as written, for links.
         content: the exact bytes; for a link those of the regular file it leads to; None where there are none to
             read (a directory, a dangling link, a link to a device such as /dev/null, an unreadable file).
+        note: why a readable file has no content here, such as its size; empty where there is nothing to say.
     """
 
     path: str
     kind: NodeFileKind
     link: str | None = None
     content: bytes | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,10 @@ class NodeFacts:
         modules: loaded modules; those built into the kernel are in ``builtin_modules``.
         files: configuration trees by absolute path (sysctl.d, modules-load.d, modprobe.d, unit drop-ins, k3s, RKE2,
             kubelet and kube-proxy configuration with secrets masked).
+        listeners: unavailable on a node without awk.
+        processes: unavailable where /proc hides those of other users (hidepid) and the probe was not root.
+        invalid_rules: those of IPv4 in the tables filter and mangle, and of every nftables table.
+        notes: what the probe left out to stay within its bounds, in words for the operator.
     """
 
     identity: Identity
@@ -188,8 +194,9 @@ class NodeFacts:
     modules: frozenset[str] | Unavailable
     builtin_modules: frozenset[str] | Unavailable
     files: Mapping[str, NodeFile]
-    listeners: tuple[Listener, ...]
-    processes: tuple[NodeProcess, ...]
+    listeners: tuple[Listener, ...] | Unavailable
+    processes: tuple[NodeProcess, ...] | Unavailable
     invalid_rules: tuple[InvalidRule, ...] | Unavailable
     tuned_profile: str | Unavailable
     ufw_enabled: bool | Unavailable
+    notes: tuple[str, ...] = ()
