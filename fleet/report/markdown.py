@@ -1,0 +1,108 @@
+"""An audit as Markdown, for a merge request or a ticket on GitHub or GitLab."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from fleet.model.finding import Audit, FindingStatus, HostAudit, SettingState
+from fleet.model.text import printable
+from fleet.report.grouping import ControlVerdicts, by_control, name_hosts
+from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
+
+LONGEST: Final = 60_000
+"""Characters; a comment on GitHub may have 65,536."""
+
+LONGEST_VALUE: Final = 400
+
+# What means nothing to Markdown, GitHub or GitLab within a line; _LINKED is what they would make a link or an emoji of.
+_INERT: Final = re.compile(r"(?:[^\W_]|[ .:,;()=/'\"{}→…-]|(?<=[^\W_])_(?=[^\W_])|(?<=[0-9])%)*")
+_LINKED: Final = re.compile(r"www\.|:[a-z/+]|\bGH-[0-9]", re.IGNORECASE)
+
+
+def audit_markdown(audit: Audit, *, limit: int = LONGEST) -> str:
+    """The text of ``fleet audit -f markdown``: counts, one row a host worst first, then the findings to unfold.
+
+    What does not fit is left out from the end of each part, and a sentence says how much.
+
+    Args:
+        audit: what to tell.
+        limit: most characters of the result.
+    """
+    counts = " · ".join(f"{count} {status}" for status, count in host_counts(audit).items() if count)
+    head = (
+        f"## Kernel audit of {len(audit.hosts)} host{'' if len(audit.hosts) == 1 else 's'}: {counts or 'nothing'}\n\n"
+        f"Playbook {inert(audit.playbook)}, run {inert(audit.run_id)}, finished {inert(audit.finished)}, "
+        f"fleet {inert(audit.version)}.\n\n"
+    )
+    # Half for the hosts, so that in a large fleet the findings, which are told once for many hosts, still fit.
+    hosts = _table(audit, (limit - len(head)) // 2)
+    return head + hosts + _findings(audit, limit - len(head) - len(hosts))
+
+
+def inert(text: str) -> str:
+    """Foreign text that shows as it is and does nothing: no markup, link, mention, reference or table border."""
+    text = printable(text, LONGEST_VALUE)
+    if _INERT.fullmatch(text) and not _LINKED.search(text):
+        return text
+    # Mentions and references are not looked for inside <code>; entities make the rest plain characters.
+    return f"<code>{''.join(char if char.isalnum() or char in ' -,/' else f'&#{ord(char)};' for char in text)}</code>"
+
+
+def _table(audit: Audit, limit: int) -> str:
+    rows = (_row(host) for host in worst_first(audit.hosts.values()))
+    head = "| Status | Host | Findings | Worst |\n|---|---|---|---|\n"
+    return _fill(head, rows, "\n{} more hosts are left out here: the JSON has them all.\n", limit)
+
+
+def _row(host: HostAudit) -> str:
+    counts = finding_counts(host.findings)
+    tally = ", ".join(f"{counts[status]} {status}" for status in counts if counts[status])
+    worst = worst_finding(host)
+    text = ""
+    if host.error is not None:
+        text = f"{host.error.kind}: {inert(host.error.message)}"
+    elif worst is not None:
+        text = f"{worst.impact}: {inert(worst.control)}: {inert(worst.reason)}"
+    return f"| {host.status} | {inert(host.name)} | {tally} | {text} |\n"
+
+
+def _findings(audit: Audit, limit: int) -> str:
+    controls = by_control(audit, NOTEWORTHY)
+    if not controls:
+        return ""
+    everyone = [name for name, host in audit.hosts.items() if host.error is None]
+    blocks = (_details(control, everyone) for control in controls)
+    left_out = "\n{} more controls with findings are left out here: the JSON has them all.\n"
+    return _fill("\n### Findings\n", blocks, left_out, limit)
+
+
+def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:
+    statuses: tuple[FindingStatus, ...] = ("fail", "error", "warn")
+    counts = ", ".join(f"{control.count(status)} {status}" for status in statuses if control.count(status))
+    lines = [
+        f"\n<details><summary>{control.impact}: {inert(control.control)}: {counts}</summary>\n",
+        f"Title: {inert(control.title)}\n",
+    ]
+    for verdict in control.verdicts:
+        lines.append(f"- {verdict.status} on {inert(name_hosts(verdict.hosts, everyone))}: {inert(verdict.reason)}")
+        lines += map(_setting, verdict.settings)
+    return "\n".join([*lines, "\n</details>\n"])
+
+
+def _setting(state: SettingState) -> str:
+    live = "not read" if state.live is None else state.live or "(empty)"
+    scope = " (host processes only: pods keep their own value)" if state.scope == "namespace" else ""
+    return f"  - {inert(state.key)}: {inert(live)} → {inert(state.expected)}{scope}"
+
+
+def _fill(head: str, parts: Iterable[str], left_out: str, limit: int) -> str:
+    """Join as many parts as fit, and say how many did not."""
+    room = limit - len(head) - len(left_out) - len("1000000")
+    kept: list[str] = []
+    rest = iter(parts)
+    for part in rest:
+        room -= len(part)
+        if room < 0:
+            return head + "".join(kept) + left_out.format(1 + sum(1 for _ in rest))
+        kept.append(part)
+    return head + "".join(kept)

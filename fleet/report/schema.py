@@ -1,0 +1,21 @@
+"""The JSON Schemas of what fleet prints."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fleet.report.audit_json import AuditJson
+from fleet.report.facts_json import FactsJson, FactsSchema
+from fleet.report.inventory_json import InventoryJson
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@cache
+def schemas() -> Mapping[str, Mapping[str, Any]]:
+    """JSON Schema (draft 2020-12) by the name that ``fleet schema`` takes."""
+    return {
+        "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
+        "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
+        "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
+    }

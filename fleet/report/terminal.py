@@ -1,0 +1,153 @@
+"""Results as text for a terminal or a pipe; who prints it passes ``soft_wrap=True``, so that no line is cut."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from rich.text import Text
+
+from fleet.model.finding import Audit, Failure, FindingStatus, HostAudit, HostStatus, Impact, SettingState
+from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
+from fleet.report.inventory_json import SelectedHost
+from fleet.report.layout import columns, hanging, joined, shown
+from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
+
+HOST_MARKS: Final[dict[HostStatus, tuple[str, str]]] = {
+    "unreachable": ("!", "bold red"),
+    "failed": ("!", "bold red"),
+    "findings": ("✗", "red"),
+    "ok": ("✓", "green"),
+}
+FINDING_MARKS: Final[dict[FindingStatus, tuple[str, str]]] = {
+    "fail": ("✗", "red"),
+    "error": ("!", "bold red"),
+    "warn": ("▲", "yellow"),
+    "skip": ("-", "dim"),
+    "pass": ("✓", "green"),
+}
+IMPACT_STYLES: Final[dict[Impact, str]] = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
+
+
+def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
+    """Tell an audit: one line a host, worst first; the controls with findings; a summary line.
+
+    Without a terminal no line is cut, so that a pipe or file has the whole of every reason.
+
+    Args:
+        audit: what to tell.
+        verbosity: 0 for the tables, 1 for every finding that did not pass and its settings, 2 also for what passed and
+            what was skipped. Hosts with the same outcome are told together.
+        width: cells of the terminal; None never wraps, for pipes and files.
+    """
+    noteworthy = by_control(audit, NOTEWORTHY)
+    hosts = worst_first(audit.hosts.values())
+    unchecked = [_unchecked_row(host, host.error) for host in hosts if host.error is not None]
+    checked = [_checked_row(host) for host in hosts if host.error is None]
+    # What to do about an unchecked host stands only here, so it wraps; a reason stands in the details again.
+    sections = [columns(unchecked, width=width) + columns(checked, width=width, one_line=True)]
+    if noteworthy:
+        sections.append(
+            [
+                Text("Controls with findings", style="bold"),
+                *columns([_control_row(control) for control in noteworthy], width=width, indent=2),
+            ]
+        )
+    if verbosity:
+        everyone = [name for name, host in audit.hosts.items() if host.error is None]
+        others: tuple[FindingStatus, ...] = ("skip", "pass") if verbosity > 1 else ()
+        controls = (*noteworthy, *(control for status in others for control in by_control(audit, {status})))
+        sections += [_details(control, everyone, width) for control in controls]
+    sections.append(hanging(Text(), _summary(audit), width=width))
+    return joined(line for number, lines in enumerate(sections) for line in ([Text()] if number else []) + lines)
+
+
+def render_inventory(hosts: Sequence[SelectedHost], *, width: int | None) -> Text:
+    """List the selected hosts: name, address, groups and why each was selected."""
+    rows = [
+        [shown(host.name, "bold"), shown(host.address), shown(", ".join(host.groups) or "-"), shown(host.why)]
+        for host in hosts
+    ]
+    titles = [Text(title, style="dim") for title in ("host", "address", "groups", "selected by")]
+    return joined([*columns([titles, *rows], width=width), Text(), Text(_plural(len(hosts), "host"))])
+
+
+def _unchecked_row(host: HostAudit, error: Failure) -> list[Text]:
+    kind = "" if error.kind == host.status else f"{error.kind}: "
+    return [*_head(host), Text.assemble(kind, shown(error.message))]
+
+
+def _checked_row(host: HostAudit) -> list[Text]:
+    counts = finding_counts(host.findings)
+    worst = worst_finding(host)
+    if worst is None:
+        return [*_head(host), Text(f"{counts['pass']} pass"), Text(f"{counts['skip']} skip" if counts["skip"] else "")]
+    reason = Text.assemble((worst.control, IMPACT_STYLES[worst.impact]), ": ", shown(worst.reason))
+    return [*_head(host), _tally(counts), reason]
+
+
+def _head(host: HostAudit) -> list[Text]:
+    mark, style = HOST_MARKS[host.status]
+    return [Text(f"{mark} {host.status}", style=style), shown(host.name, "bold")]
+
+
+def _control_row(control: ControlVerdicts) -> list[Text]:
+    return [
+        Text(control.impact, style=IMPACT_STYLES[control.impact]),
+        shown(control.control, "bold"),
+        _tally({status: control.count(status) for status in FINDING_MARKS}),
+        shown(control.title),
+    ]
+
+
+def _tally(counts: Mapping[FindingStatus, int]) -> Text:
+    return Text(", ").join(
+        Text(f"{counts[status]} {status}", style=style)
+        for status, (_, style) in FINDING_MARKS.items()
+        if status in NOTEWORTHY and counts[status]
+    )
+
+
+def _details(control: ControlVerdicts, everyone: Sequence[str], width: int | None) -> list[Text]:
+    head = Text.assemble(shown(control.control, "bold"), "  ", (control.impact, IMPACT_STYLES[control.impact]), "  ")
+    lines = hanging(head, shown(control.title), width=width)
+    for verdict in control.verdicts:
+        mark, style = FINDING_MARKS[verdict.status]
+        start = Text.assemble("  ", (f"{mark} {verdict.status}", style), "  ")
+        lines += hanging(start, shown(verdict.reason), width=width)
+        lines += _settings(verdict.settings, width)
+        lines += hanging(Text("      on "), _hosts(verdict, everyone), width=width)
+    return lines
+
+
+def _hosts(verdict: Verdict, everyone: Sequence[str]) -> Text:
+    """The hosts of a verdict: all their names, however many, with runs of numbers folded."""
+    return Text(name_hosts([*map(_name, verdict.hosts)], [*map(_name, everyone)]))
+
+
+def _name(host: str) -> str:
+    return shown(host).plain
+
+
+def _settings(states: Iterable[SettingState], width: int | None) -> list[Text]:
+    lines: list[Text] = []
+    for state in states:
+        text = Text.assemble(
+            shown("not read" if state.live is None else state.live or "(empty)"), " → ", shown(state.expected)
+        )
+        if state.scope == "namespace":
+            text.append("  (host processes only: pods keep their own value)", style="dim")
+        lines += hanging(Text.assemble("      ", shown(state.key), ": "), text, width=width)
+    return lines
+
+
+def _summary(audit: Audit) -> Text:
+    words: dict[HostStatus, str] = {"findings": "with findings"}
+    parts = [
+        Text(f"{count} {words.get(status, status)}", style=HOST_MARKS[status][1])
+        for status, count in host_counts(audit).items()
+        if count
+    ]
+    return Text.assemble((_plural(len(audit.hosts), "host"), "bold"), ": ", Text(", ").join(parts))
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
