@@ -1,0 +1,131 @@
+"""Options that several commands share, each with one name, one default and one help text."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from fleet.model.connection import TimeLimits
+from fleet.model.errors import UsageError
+from fleet.model.secret import Secret
+from fleet.runner.connection import ConnectionSettings, Credentials
+
+T = TypeVar("T")
+
+ENVIRONMENT = {
+    "password": "FLEET_SSH_PASSWORD",
+    "passphrase": "FLEET_KEY_PASSPHRASE",
+    "become_password": "FLEET_BECOME_PASSWORD",
+}
+
+
+class Become(StrEnum):
+    SUDO = "sudo"
+    DOAS = "doas"
+
+
+InventoryOption = Annotated[
+    str,
+    typer.Option("--inventory", "-i", envvar="FLEET_INVENTORY", metavar="DIR", help="Inventory directory."),
+]
+LimitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--limit",
+        "-l",
+        metavar="EXPR",
+        help="Only these hosts: names, globs, groups, data fields, with and/or/not, such as 'k3s and not maintenance'.",
+    ),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write the result to a file.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=1000, metavar="N", help="Hosts at a time.")]
+LocalOption = Annotated[bool, typer.Option("--local", help="This machine, without SSH and without an inventory.")]
+VerboseOption = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Details of what is not as expected; twice: of everything.")
+]
+BecomeOption = Annotated[
+    Become | None, typer.Option("--become", "-b", metavar="[sudo|doas]", help="Read as root with sudo or doas.")
+]
+AskBecomeOption = Annotated[
+    bool, typer.Option("--ask-become-pass", "-K", help="Ask for the sudo password, or set $FLEET_BECOME_PASSWORD.")
+]
+AskPasswordOption = Annotated[
+    bool, typer.Option("--ask-pass", "-k", help="Ask for the login password, or set $FLEET_SSH_PASSWORD.")
+]
+AskPassphraseOption = Annotated[
+    bool, typer.Option("--ask-passphrase", help="Ask for the passphrase of keys, or set $FLEET_KEY_PASSPHRASE.")
+]
+AcceptNewOption = Annotated[
+    bool,
+    typer.Option("--accept-new", help="Trust and remember hosts seen for the first time; never a changed key."),
+]
+ConnectTimeoutOption = Annotated[
+    float, typer.Option("--connect-timeout", min=0.1, metavar="SECONDS", help="Limit for TCP to connect.")
+]
+CommandTimeoutOption = Annotated[
+    float, typer.Option("--command-timeout", min=0.1, metavar="SECONDS", help="Limit for one command on a host.")
+]
+
+DEFAULT_LIMITS = TimeLimits()
+
+
+def connection_settings(
+    *,
+    become: BecomeOption = None,
+    ask_become_pass: AskBecomeOption = False,
+    ask_pass: AskPasswordOption = False,
+    ask_passphrase: AskPassphraseOption = False,
+    accept_new: AcceptNewOption = False,
+    connect_timeout: ConnectTimeoutOption = DEFAULT_LIMITS.connect,
+    command_timeout: CommandTimeoutOption = DEFAULT_LIMITS.command,
+) -> ConnectionSettings:
+    """Join options, environment and prompts.
+
+    Raises:
+        UsageError: a prompt is asked for where nobody can answer.
+    """
+    return ConnectionSettings(
+        credentials=Credentials(
+            password=_secret("password", "Login password", ask=ask_pass),
+            passphrase=_secret("passphrase", "Passphrase of the key", ask=ask_passphrase),
+            become_password=_secret("become_password", "Password for sudo", ask=ask_become_pass),
+        ),
+        limits=replace(DEFAULT_LIMITS, connect=connect_timeout, command=command_timeout),
+        become=become.value if become else None,
+        accept_new=True if accept_new else None,
+    )
+
+
+def connects(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command the options of `connection_settings`, and hand it what they come to as ``settings``."""
+    shared = inspect.signature(connection_settings).parameters
+    own = inspect.signature(command).parameters
+
+    @functools.wraps(command)
+    def with_settings(**given: Any) -> T:  # noqa: ANN401 whatever typer has parsed
+        settings = connection_settings(**{name: given.pop(name) for name in shared})
+        return command(**given, settings=settings)
+
+    parameters = [*(own[name] for name in own if name != "settings"), *shared.values()]
+    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    with_settings.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined] # typer reads it
+    with_settings.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+    return with_settings
+
+
+def _secret(name: str, prompt: str, *, ask: bool) -> Secret | None:
+    if not ask:
+        value = os.environ.get(ENVIRONMENT[name])
+        return Secret(value) if value else None
+    try:
+        return Secret(typer.prompt(prompt, hide_input=True, err=True))
+    except typer.Abort:
+        raise UsageError(f"{prompt}: no answer; where nobody can type, set ${ENVIRONMENT[name]}") from None

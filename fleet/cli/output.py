@@ -1,0 +1,71 @@
+"""Where results and messages go: results to stdout or a file, everything else to stderr."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+
+from fleet.model.errors import FleetError
+
+WIDTH_WITHOUT_TERMINAL = 120
+
+
+def console(stream: TextIO) -> Console:
+    """A console that colours and fits a terminal, and writes plain lines of a fixed width anywhere else."""
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that shows results; None where stdout is no terminal, so that nothing is wrapped."""
+    return console(sys.stdout).width if sys.stdout.isatty() else None
+
+
+def complain(message: str) -> None:
+    """Say on stderr why the command ends."""
+    console(sys.stderr).print(f"error: {message}", style="red", soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Say something on stderr that is not part of the result."""
+    console(sys.stderr).print(message, soft_wrap=True)
+
+
+def show(result: RenderableType, output: Path | None) -> None:
+    """Write a result to stdout, or to a file: whole, or not at all.
+
+    Args:
+        result: text is written as it is; anything else is laid out for a terminal.
+        output: a regular file is replaced in one step; a pipe or device is written to.
+
+    Raises:
+        FleetError: the file cannot be written.
+    """
+    if output is None:
+        _write(result, sys.stdout)
+        return
+    try:
+        if output.exists() and not output.is_file():
+            with output.open("w", encoding="utf-8") as stream:
+                _write(result, stream)
+            return
+        beside = output.with_name(f".{output.name}.{os.getpid()}")
+        try:
+            with beside.open("w", encoding="utf-8") as stream:
+                _write(result, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(output)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise FleetError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _write(result: RenderableType, stream: TextIO) -> None:
+    if isinstance(result, str):
+        stream.write(result if result.endswith("\n") else f"{result}\n")
+    else:
+        console(stream).print(result, soft_wrap=True)

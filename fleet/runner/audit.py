@@ -1,0 +1,79 @@
+"""Read every host once and hold it against a playbook."""
+
+import traceback
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+from fleet.facts import ProbeRequest, parse_answer, probe_arguments, probe_script
+from fleet.model.errors import HostError
+from fleet.model.facts import NodeFacts
+from fleet.model.finding import Audit, Failure, HostAudit
+from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
+from fleet.report.status import host_status
+from fleet.runner.fleet import Fleet
+from fleet.transport import Command, Connection
+
+
+def read_facts(host: HostView, connection: Connection, request: ProbeRequest) -> NodeFacts:
+    """Read one node in one exec.
+
+    Raises:
+        HostError: the node could not be read.
+    """
+    nonce = token_hex(16)
+    arguments = ("sh", "-s", "--", *probe_arguments(nonce, request))
+    completed = connection.run(Command(arguments=arguments, stdin=probe_script(), become=True))
+    return parse_answer(completed.stdout, nonce=nonce, host=host.name)
+
+
+def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str, version: str) -> Audit:
+    """Audit the named hosts of a fleet.
+
+    Args:
+        playbook: its path as the operator gave it, for the record.
+        version: of this tool, for the record.
+    """
+    started = datetime.now(UTC)
+    request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
+
+    def check(host: HostView, connection: Connection) -> HostAudit:
+        facts = read_facts(host, connection, request)
+        findings, settings = evaluate(policy, facts, host=host, today=started.date())
+        return HostAudit(
+            name=host.name, status=host_status(findings), findings=findings, settings=settings, facts=facts
+        )
+
+    outcomes = fleet.run(check, hosts=hosts)
+    return Audit(
+        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        started=iso(started),
+        finished=iso(datetime.now(UTC)),
+        playbook=playbook,
+        version=version,
+        hosts={
+            name: _unchecked(name, outcome) if isinstance(outcome, Exception) else outcome
+            for name, outcome in outcomes.items()
+        },
+    )
+
+
+def failure(error: Exception) -> Failure:
+    """What a result says of a host that could not be read; of a bug of ours, where it is."""
+    if isinstance(error, HostError):
+        return Failure(kind=error.kind, message=str(error))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    return Failure(kind="internal", message=f"{type(error).__name__} at {where}: this is a bug in fleet")
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 with milliseconds, of a moment in UTC."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _unchecked(name: str, error: Exception) -> HostAudit:
+    reason = failure(error)
+    status = "unreachable" if reason.kind == "unreachable" else "failed"
+    return HostAudit(name=name, status=status, error=reason)

@@ -1,0 +1,94 @@
+"""The inventory files as people write them: nornir's SimpleInventory, field by field."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
+
+from fleet.document import Items, StrictModel
+from fleet.model.connection import BecomeMethod
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _checked_name(name: str) -> str:
+    # Names stand in results, file names and --limit expressions, where blanks and operators would need quoting.
+    if not name or not all(char.isalnum() or char in "._-:@" for char in name) or name in {"all", "and", "or", "not"}:
+        raise ValueError("is no name: letters, digits and . _ - : @, and not all, and, or, not")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+
+
+class SshExtras(StrictModel):
+    """``connection_options.fleet.extras``: how our own connection plugin reaches a host.
+
+    Each field means what `fleet.model.connection.Endpoint` says of it. Relative paths start at the inventory directory.
+    """
+
+    identity_files: Items[str] = ()
+    use_agent: bool | None = None
+    known_hosts: Items[str] | None = None
+    accept_new: bool | None = None
+    ssh_config: str | None = None
+    proxy_jump: Items[str] | None = None
+    become: BecomeMethod | None = None
+
+
+class Addressed(StrictModel):
+    """What nornir lets hosts, groups, defaults and connections say about reaching a host."""
+
+    hostname: str | None = None
+    port: Port | None = None
+    username: str | None = None
+    password: str | None = None
+    platform: str | None = None
+
+
+class FleetOptions(Addressed):
+    """``connection_options.fleet``."""
+
+    extras: SshExtras | None = None
+
+
+class OtherOptions(Addressed):
+    """``connection_options`` of another nornir plugin, whose extras are not ours to judge."""
+
+    extras: dict[str, JsonValue] | None = None
+
+
+class ConnectionOptionsByPlugin(BaseModel):
+    """``connection_options``: ours by name, and those of any other plugin."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, OtherOptions]
+
+    fleet: FleetOptions | None = None
+
+    def by_plugin(self) -> Mapping[str, FleetOptions | OtherOptions]:
+        """The options that are there, by the plugin's name."""
+        ours = {"fleet": self.fleet} if self.fleet else {}
+        return {**ours, **self.__pydantic_extra__}
+
+
+class DefaultsFile(Addressed):
+    """defaults.yaml."""
+
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+    connection_options: ConnectionOptionsByPlugin = ConnectionOptionsByPlugin()
+
+
+class Element(DefaultsFile):
+    """One host or group; one that says nothing may be left empty."""
+
+    groups: Items[Name] = ()
+
+
+ElementOrNothing = Annotated[Element, BeforeValidator(lambda body: {} if body is None else body)]
+
+
+class ElementsFile(RootModel[dict[Name, ElementOrNothing]]):
+    """hosts.yaml or groups.yaml, by name."""
+
+    model_config = ConfigDict(strict=True, frozen=True)

@@ -1,0 +1,131 @@
+"""Run a job on many hosts."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from nornir.core import Nornir
+from nornir.core.configuration import Config
+from nornir.core.inventory import Host, Inventory
+from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.processor import Processors
+from nornir.core.task import AggregatedResult, MultiResult, Result, Task
+
+from fleet.model.errors import HostError, UsageError
+from fleet.policy import HostView
+from fleet.runner.connection import CONFIG_KEY, ConnectionSettings, FleetConnection, RunContext
+from fleet.runner.inventory import host_view
+from fleet.runner.threads import InterruptibleRunner
+from fleet.transport import Connection, Transport
+
+T = TypeVar("T")
+
+CONNECTION = "fleet"
+DEFAULT_WORKERS = 50
+
+# nornir logs each failed host with a traceback, which without a handler goes to stderr; failures are results here.
+logging.getLogger("nornir").addHandler(logging.NullHandler())
+
+
+class Progress(Protocol):
+    """Told from worker threads as hosts start and finish."""
+
+    def started(self, host: str) -> None: ...
+
+    def finished(self, host: str) -> None: ...
+
+
+class Fleet:
+    """Hosts and the means to reach them, for one run.
+
+    Args:
+        inventory: of nornir; hosts are visited in its order.
+        transport: closed with the fleet.
+        workers: hosts in flight at most.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        transport: Transport,
+        *,
+        settings: ConnectionSettings | None = None,
+        workers: int = DEFAULT_WORKERS,
+        progress: Progress | None = None,
+    ) -> None:
+        ConnectionPluginRegister.register(CONNECTION, FleetConnection)
+        self._transport = transport
+        context = RunContext(transport=transport, settings=settings or ConnectionSettings())
+        self._nornir = Nornir(
+            inventory=inventory,
+            config=Config(user_defined={CONFIG_KEY: context}),
+            processors=Processors([_Reporting(progress)] if progress else []),
+            runner=InterruptibleRunner(workers),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+
+    def run(
+        self, job: Callable[[HostView, Connection], T], *, hosts: Collection[str] | None = None
+    ) -> Mapping[str, T | Exception]:
+        """Open each host's one connection, do the job over it, and close it.
+
+        Args:
+            job: called in a worker thread.
+            hosts: names to visit; None visits all.
+
+        Returns:
+            By host name in the inventory's order, what the job returned; or the `HostError` that ended it; or, where
+            the job has a bug, the exception that shows it.
+        """
+
+        def visit(task: Task) -> Result:
+            host = task.host
+            try:
+                connection: Connection = host.get_connection(CONNECTION, task.nornir.config)
+                return Result(host=host, result=job(host_view(host), connection))
+            except HostError as error:
+                return Result(host=host, failed=True, exception=error)
+            finally:
+                host.close_connections()
+
+        selected = self._nornir if hosts is None else self._nornir.filter(filter_func=lambda host: host.name in hosts)
+        # A host that failed an earlier job is visited again: whoever runs the job decides, not nornir's memory.
+        results = selected.run(visit, on_failed=True)
+        for result in results.values():
+            if isinstance(result[0].exception, UsageError):
+                raise result[0].exception
+        return {name: _outcome(result) for name, result in results.items()}
+
+
+def _outcome(result: MultiResult) -> T | Exception:
+    first = result[0]
+    return first.exception if isinstance(first.exception, Exception) else first.result
+
+
+class _Reporting:
+    """Hands nornir's events on to a `Progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def task_started(self, task: Task) -> None: ...
+
+    def task_completed(self, task: Task, result: AggregatedResult) -> None: ...
+
+    def task_instance_started(self, task: Task, host: Host) -> None:
+        self._progress.started(host.name)
+
+    def task_instance_completed(self, task: Task, host: Host, result: MultiResult) -> None:
+        self._progress.finished(host.name)
+
+    def subtask_instance_started(self, task: Task, host: Host) -> None: ...
+
+    def subtask_instance_completed(self, task: Task, host: Host, result: MultiResult) -> None: ...

@@ -1,0 +1,44 @@
+"""A nornir runner that Ctrl-C can stop at once."""
+
+from collections import deque
+from queue import SimpleQueue
+from threading import Thread
+
+from nornir.core.inventory import Host
+from nornir.core.task import AggregatedResult, MultiResult, Task
+
+
+class InterruptibleRunner:
+    """Runs a task on each host in threads, as nornir's ThreadedRunner does, in the order of the hosts.
+
+    nornir's own runner waits on interrupt until every queued host is done. Here KeyboardInterrupt leaves at once:
+    hosts that wait are dropped, and the threads, being daemons, do not hold up the end of the process.
+
+    Args:
+        workers: hosts in flight at most.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
+        waiting = deque(hosts)
+        done: SimpleQueue[tuple[str, MultiResult]] = SimpleQueue()
+
+        def work() -> None:
+            while True:
+                try:
+                    host = waiting.popleft()
+                except IndexError:
+                    return
+                done.put((host.name, task.copy().start(host)))
+
+        for number in range(min(self._workers, len(hosts))):
+            Thread(target=work, name=f"fleet-worker-{number}", daemon=True).start()
+        try:
+            finished = dict(done.get() for _ in hosts)
+        finally:
+            waiting.clear()
+        result = AggregatedResult(task.name)
+        result.update((host.name, finished[host.name]) for host in hosts)
+        return result

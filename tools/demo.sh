@@ -1,0 +1,57 @@
+#!/bin/sh
+# The demo: a lab fleet of real nodes on this machine, audited over SSH. Everything it makes is removed at its end.
+set -eu
+
+NODES=${NODES:-12}
+state=$(mktemp -d "${TMPDIR:-/tmp}/fleet-demo.XXXXXX")
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+# Findings (exit code 3) are what the demo is there to show; any other failure ends it.
+show() {
+    printf '\033[2m$ fleet'
+    for word; do
+        case $word in *[!A-Za-z0-9/._-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\033[0m\n'
+    status=0
+    fleet "$@" || status=$?
+    case $status in
+        0) ;;
+        3) printf '\033[2m(exit code 3: there are findings)\033[0m\n' ;;
+        *) exit "$status" ;;
+    esac
+}
+
+cleanup() {
+    fleet lab down --state-dir "$state" >/dev/null
+    rm -rf "$state"
+}
+
+if [ "$(id -u)" -ne 0 ]; then
+    say 'The lab needs root for its network namespaces. Without it, here is this machine, audited without SSH:'
+    rm -rf "$state"
+    show audit --local stop-conntrack-resets
+    exit 0
+fi
+
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say "1. A lab of $NODES nodes: namespaces with a real sshd, an own /etc and own kernel settings each"
+show lab up -n "$NODES" --state-dir "$state"
+FLEET_INVENTORY=$state/lab/default/inventory
+export FLEET_INVENTORY
+
+say '2. Who is in the inventory, and who is a k3s agent'
+show inventory
+show inventory -l 'k3s-agent'
+
+say '3. The audit: one SSH connection and one command a node; nothing is changed'
+show audit stop-conntrack-resets
+
+say '4. Why: each finding once, with the nodes that have it'
+show audit stop-conntrack-resets -l 'k3s-server or k3s-agent' -v
+
+say 'The lab is removed now. To keep one: fleet lab up -n 12'
