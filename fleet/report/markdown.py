@@ -26,7 +26,7 @@ def audit_markdown(audit: Audit, *, limit: int = LONGEST) -> str:
 
     Args:
         audit: what to tell.
-        limit: most characters of the result.
+        limit: most characters of the result, 6,000 or more.
     """
     counts = " · ".join(f"{count} {status}" for status, count in host_counts(audit).items() if count)
     head = (

@@ -80,7 +80,7 @@ def _checked_row(host: HostAudit) -> list[Text]:
     worst = worst_finding(host)
     if worst is None:
         return [*_head(host), Text(f"{counts['pass']} pass"), Text(f"{counts['skip']} skip" if counts["skip"] else "")]
-    reason = Text.assemble((worst.control, IMPACT_STYLES[worst.impact]), ": ", shown(worst.reason))
+    reason = Text.assemble(shown(worst.control, IMPACT_STYLES[worst.impact]), ": ", shown(worst.reason))
     return [*_head(host), _tally(counts), reason]
 
 

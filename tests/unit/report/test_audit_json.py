@@ -1,0 +1,80 @@
+import json
+import time
+
+import jsonschema
+from hypothesis import given
+from support.audits import BE_LIBERAL, FIN_TIMEOUT, audit_of, checked, node, sample_audit, state
+from support.hostile import audits
+
+from fleet.model.finding import Audit
+from fleet.report.audit_json import audit_json
+from fleet.report.schema import schemas
+
+VALIDATOR = jsonschema.Draft202012Validator(schemas()["audit"])
+
+
+def test_the_document_has_the_keys_of_the_contract() -> None:
+    document = json.loads(audit_json(sample_audit()))
+    assert list(document) == ["schema", "run", "summary", "hosts"]
+    assert document["schema"] == "fleet.audit/1"
+    assert document["run"] == {
+        "id": "20261120T120000Z-5f2a01",
+        "started": "2026-11-20T12:00:00.000Z",
+        "finished": "2026-11-20T12:00:02.500Z",
+        "playbook": "playbooks/stop-conntrack-resets.yaml",
+        "version": "0.1.0",
+    }
+    assert document["summary"] == {"hosts": 12, "ok": 2, "findings": 8, "failed": 1, "unreachable": 1}
+    assert list(document["hosts"]) == list(sample_audit().hosts)
+
+
+def test_a_checked_host_has_findings_and_settings() -> None:
+    host = json.loads(audit_json(sample_audit()))["hosts"]["web-01"]
+    assert (host["status"], host["error"]) == ("findings", None)
+    assert host["findings"][0] == {
+        "control": "conntrack-be-liberal",
+        "title": "Out-of-window segments are not dropped as INVALID",
+        "status": "fail",
+        "impact": "critical",
+        "reason": "is 0, expected 1",
+        "settings": [BE_LIBERAL],
+    }
+    assert host["settings"][BE_LIBERAL] == {"live": "0", "expected": "1", "scope": "host-namespace"}
+
+
+def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
+    host = json.loads(audit_json(sample_audit()))["hosts"]["db-3"]
+    assert host == {
+        "status": "failed",
+        "error": {
+            "kind": "sudo",
+            "message": "sudo wants a password: pass --ask-become-pass or set FLEET_BECOME_PASSWORD",
+        },
+        "findings": [],
+        "settings": {},
+    }
+
+
+def test_a_value_that_was_not_read_is_null() -> None:
+    audit = audit_of(checked("n", [], [state(FIN_TIMEOUT, None, "at least 15")]))
+    assert json.loads(audit_json(audit))["hosts"]["n"]["settings"][FIN_TIMEOUT]["live"] is None
+
+
+def test_a_value_comes_through_exactly() -> None:
+    value = "1 \x1b[31m \x7f \u202e é | ` <"
+    audit = audit_of(checked("n", [], [state(FIN_TIMEOUT, value, "1")]))
+    assert json.loads(audit_json(audit))["hosts"]["n"]["settings"][FIN_TIMEOUT]["live"] == value
+
+
+@given(audits)
+def test_any_audit_is_plain_ascii_that_parses_and_holds_to_the_schema(audit: Audit) -> None:
+    text = audit_json(audit)
+    assert all(" " <= char <= "~" or char == "\n" for char in text)
+    VALIDATOR.validate(json.loads(text))
+
+
+def test_a_thousand_hosts_take_a_second_at_most() -> None:
+    audit = audit_of(*(node(f"n{number}") for number in range(1000)))
+    start = time.process_time()
+    audit_json(audit)
+    assert time.process_time() - start < 1

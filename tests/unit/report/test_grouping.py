@@ -1,0 +1,70 @@
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.audits import sample_audit
+
+from fleet.report.grouping import by_control, fold_names, name_hosts
+from fleet.report.status import NOTEWORTHY
+
+
+def test_hosts_with_the_same_outcome_are_told_together() -> None:
+    liberal, ports, buckets, fin = by_control(sample_audit(), NOTEWORTHY)
+    assert [group.control for group in (liberal, ports, buckets, fin)] == [
+        "conntrack-be-liberal",
+        "port-range-nodeports",
+        "conntrack-buckets",
+        "tcp-fin-timeout",
+    ]
+    (verdict,) = liberal.verdicts
+    assert verdict.hosts == (*(f"web-0{number}" for number in range(1, 7)), "k3s-server-1", "db-1")
+    assert [(state.live, state.expected) for state in verdict.settings] == [("0", "1")]
+    assert (liberal.count("fail"), liberal.count("warn")) == (8, 0)
+
+
+def test_only_the_asked_statuses_are_grouped() -> None:
+    assert [group.control for group in by_control(sample_audit(), {"skip"})] == ["ipvs-timeouts"]
+
+
+@pytest.mark.parametrize(
+    ("names", "folded"),
+    [
+        (["web-01", "web-02", "web-03"], "web-{01..03}"),
+        (["web-9", "web-10", "web-11"], "web-{9..11}"),
+        (["web-1", "web-2"], "web-1, web-2"),
+        (["web-98", "web-99", "web-100"], "web-{98..100}"),
+        (["n-08", "n-09", "n-10", "n-11"], "n-{08..11}"),
+        (["r1.example", "r2.example", "r3.example", "db"], "r{1..3}.example, db"),
+        (["a1", "b2", "a3"], "a1, b2, a3"),
+        (["10.0.0.1", "10.0.0.2", "10.0.0.3"], "10.0.0.{1..3}"),
+        ([], ""),
+    ],
+)
+def test_runs_of_numbers_are_folded(names: list[str], folded: str) -> None:
+    assert fold_names(names) == folded
+
+
+few_names = st.lists(st.from_regex(r"[a-c]-[0-9]{1,3}(\.x)?", fullmatch=True), max_size=12)
+runs = st.builds(
+    lambda first, count, width: [f"n{number:0{width}}" for number in range(first, first + count)],
+    st.integers(0, 105),
+    st.integers(0, 20),
+    st.integers(1, 3),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(few_names | runs)
+def test_a_shell_unfolds_the_names_again(names: list[str]) -> None:
+    words = fold_names(names).replace(",", "")
+    unfolded = subprocess.run(["bash", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout
+    assert unfolded.split() == names
+
+
+def test_most_hosts_are_named_by_the_few_that_are_not_meant() -> None:
+    everyone = [f"web-{number}" for number in range(1, 11)]
+    assert name_hosts(everyone, everyone) == "all 10 checked hosts"
+    assert name_hosts(everyone[1:], everyone) == "all 10 checked hosts but web-1"
+    assert name_hosts(everyone[:5], everyone) == "web-{1..5}"
+    assert name_hosts(["db"], ["db"]) == "db"

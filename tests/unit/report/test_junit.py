@@ -1,0 +1,55 @@
+from xml.etree import ElementTree as ET
+
+from hypothesis import given
+from support.audits import sample_audit
+from support.golden import assert_golden
+from support.hostile import audits
+
+from fleet.model.finding import Audit
+from fleet.report.junit import audit_junit
+
+
+def parsed(audit: Audit) -> ET.Element:
+    return ET.fromstring(audit_junit(audit))  # noqa: S314 our own output
+
+
+def test_an_audit_reads_as_reviewed() -> None:
+    assert_golden("report/audit.junit.xml", audit_junit(sample_audit()))
+
+
+def test_each_host_is_a_suite_and_each_control_a_case() -> None:
+    suites = parsed(sample_audit()).findall("testsuite")
+    assert [suite.get("name") for suite in suites] == list(sample_audit().hosts)
+    assert [case.get("name", "").split(":")[0] for case in suites[0].findall("testcase")] == [
+        "conntrack-be-liberal",
+        "tcp-fin-timeout",
+        "port-range-nodeports",
+        "ipvs-timeouts",
+    ]
+
+
+def test_each_status_has_its_element() -> None:
+    root = parsed(sample_audit())
+    cases = {
+        (case.get("classname"), case.get("name", "").split(":")[0]): [child.tag for child in case]
+        for case in root.iter("testcase")
+    }
+    assert cases["web-01", "conntrack-be-liberal"] == ["failure"]
+    assert cases["web-07", "conntrack-be-liberal"] == []
+    assert cases["web-01", "ipvs-timeouts"] == ["skipped"]
+    assert cases["db-1", "conntrack-buckets"] == ["error"]
+    assert cases["k3s-agent-1", "tcp-fin-timeout"] == ["system-out"]
+    assert cases["db-2", "host can be checked"] == ["error"]
+
+
+@given(audits)
+def test_any_audit_is_xml_whose_counts_are_right(audit: Audit) -> None:
+    root = parsed(audit)
+    for element in (root, *root.findall("testsuite")):
+        assert {name: int(element.get(name, "")) for name in ("tests", "failures", "errors", "skipped")} == {
+            "tests": len([*element.iter("testcase")]),
+            "failures": len([*element.iter("failure")]),
+            "errors": len([*element.iter("error")]),
+            "skipped": len([*element.iter("skipped")]),
+        }
+    assert len(root) == len(audit.hosts)

@@ -1,0 +1,98 @@
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from support.audits import audit_of, node, sample_audit
+from support.golden import assert_golden
+from support.hostile import TRICKS, audits
+
+from fleet.model.finding import Audit
+from fleet.model.text import printable
+from fleet.report.markdown import audit_markdown, inert
+
+RENDERER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
+OURS = {
+    *("h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "li", "code"),
+}
+
+
+class Page(HTMLParser):
+    """The tags of a page, with attributes, and the text of its table's cells and of its paragraphs."""
+
+    def __init__(self, markdown: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[object] = []
+        self.texts: list[str] = []
+        self.feed(RENDERER.render(markdown))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag in {"td", "th", "p"}:
+            self.texts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.texts:
+            self.texts[-1] += data
+
+
+def test_an_audit_reads_as_reviewed() -> None:
+    assert_golden("report/audit.md", audit_markdown(sample_audit()))
+
+
+@pytest.mark.parametrize("text", ["web-01", "is 0, expected 1", "net.netfilter.nf_conntrack_tcp_be_liberal", "is 91%"])
+def test_common_text_stays_as_it_is(text: str) -> None:
+    assert inert(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["@ops", "#1", "see http://evil.example", "www.evil.example", "a_ b_", ":tada:", "!2", "GH-7"]
+)
+def test_what_a_forge_would_link_is_code(text: str) -> None:
+    shown = inert(text)
+    assert shown.startswith("<code>")
+    assert not set(shown.removeprefix("<code>").removesuffix("</code>")) & set("@!:._*`|[]<>\\")
+
+
+@given(st.text(st.characters(), max_size=40) | st.sampled_from(TRICKS))
+@example("1. x")
+@example("a\\|b")
+@example("=== ---")
+def test_any_text_shows_as_it_is_in_a_paragraph_and_in_a_table(text: str) -> None:
+    page = Page(f"Name: {inert(text)} end\n\n| a | b |\n|---|---|\n| x{inert(text)}x | y |\n")
+    assert set(page.tags) <= OURS
+    shown = printable(text, 400)
+    assert [text.split() for text in page.texts] == [
+        f"Name: {shown} end".split(),
+        ["a"],
+        ["b"],
+        f"x{shown}x".split(),
+        ["y"],
+    ]
+
+
+@given(audits)
+def test_any_audit_keeps_its_table_and_holds_no_markup_but_ours(audit: Audit) -> None:
+    page = Page(audit_markdown(audit))
+    assert set(page.tags) <= OURS
+    assert page.attributes == []
+    assert page.tags.count("table") == 1
+    assert page.tags.count("tr") == 1 + len(audit.hosts)
+    assert page.tags.count("td") == 4 * len(audit.hosts)
+
+
+def test_a_large_fleet_fits_a_comment_and_says_what_is_left_out() -> None:
+    text = audit_markdown(audit_of(*(node(f"node-{number:04}") for number in range(1, 2001))))
+    assert len(text) <= 60_000
+    shown = text.count("\n| findings | node-")
+    assert f"\n{2000 - shown} more hosts are left out here" in text
+    assert "fail on all 2000 checked hosts: is 0, expected 1" in text
+
+
+@given(audits, st.integers(6_000, 9_000))
+def test_the_length_is_bounded(audit: Audit, limit: int) -> None:
+    assert len(audit_markdown(audit, limit=limit)) <= limit
