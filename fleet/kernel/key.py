@@ -6,7 +6,6 @@ from enum import StrEnum
 from fleet.kernel.version import KernelVersion
 from fleet.model.finding import Scope
 
-
 _ANY_VERSION = KernelVersion(0, 0)
 
 

@@ -24,6 +24,19 @@ def ephemeral_ports(local_port_range: str, reserved_ports: str) -> PortSet:
     return ports_of("net.ipv4.ip_local_port_range", local_port_range).difference(reserved)
 
 
+def unreserved_node_ports(node_ports: str, reserved_ports: str) -> PortSet:
+    """NodePorts that only the position of ip_local_port_range can keep from outgoing connections.
+
+    Args:
+        node_ports: such as ``DEFAULT_NODE_PORTS``.
+        reserved_ports: live value of net.ipv4.ip_local_reserved_ports.
+
+    Raises:
+        ValueError: a value is no list of ports.
+    """
+    return PortSet.parse(node_ports).difference(PortSet.parse(reserved_ports))
+
+
 def ephemeral_listeners(listeners: Iterable[Listener], ephemeral: PortSet) -> tuple[int, ...]:
     """TCP ports that a daemon offers to others and that an outgoing connection can hold when the daemon starts again.
 

@@ -4,13 +4,13 @@ Three numbers come out, from what is needed to what is written:
 
 * ``base``: what a node of this size needs without knowing its traffic. A smaller table is a finding.
 * ``demand``: the base or, where that is more, the observed peak with headroom.
-* ``max``: the demand rounded up to a power of two, which is what to write.
+* ``max``: the demand rounded up to a power of two, and never less than the kernel's own default: what to write.
 
-All are limited by a share of RAM and by ``UPPER_LIMIT``. A power of two is used because the kernel rounds the hash table
-up to whole pages of buckets (100000 becomes 100352): a power of two from 8192 up is whole pages for pages of 4, 16 and
-64 KiB, so what is written is what is read back. It also makes alike nodes get one number: with 256 bytes or a little more
-an entry and a share that is a power of two itself, the steps lie just above 1, 2, 4 ... GiB, and the memory that firmware
-takes from such machines does not carry them over a step.
+All are limited by a share of RAM and by ``UPPER_LIMIT``. A power of two is used because the kernel rounds the hash
+table up to whole pages of buckets (100000 becomes 100352): a power of two from 8192 up is whole pages for pages of
+4, 16 and 64 KiB, so what is written is what is read back. It also makes alike nodes get one number: with 256 bytes or a
+little more an entry and a share that is a power of two itself, the steps lie just above 1, 2, 4 ... GiB, and the memory
+that firmware takes from such machines does not carry them over a step.
 """
 
 import math
@@ -34,6 +34,14 @@ UPPER_LIMIT = 4_194_304
 
 https://cloud.google.com/kubernetes-engine/docs/how-to/node-system-config
 """
+
+KERNEL_DEFAULT = 262_144
+"""What the kernel itself chooses above ``KERNEL_DEFAULT_ABOVE`` bytes of RAM; there is no reason to write less.
+
+https://docs.kernel.org/networking/nf_conntrack-sysctl.html
+"""
+
+KERNEL_DEFAULT_ABOVE = 4 * 2**30
 
 SMALLEST_TABLE = 1_024
 """The kernel's own smallest number of buckets, for machines whose share of RAM is tiny."""
@@ -104,7 +112,8 @@ def size_conntrack(  # noqa: PLR0913 - six named facts of one node; a type for t
     by_cores = min(max(PER_CORE * cores, LEAST), CORES_LIMIT)
     by_peak = 0 if peak_entries is None else math.ceil(peak_entries * headroom)
     needed = max(by_cores, by_peak)
-    rounded = _ceiling_power_of_two(needed)
+    by_kernel = KERNEL_DEFAULT if ram_bytes > KERNEL_DEFAULT_ABOVE else 0
+    rounded = max(_ceiling_power_of_two(needed), by_kernel)
     size = min(rounded, ceiling)
     limited_by: Limit = "demand" if rounded <= ceiling else "ram" if ram_limit < UPPER_LIMIT else "upper-limit"
     memory_bytes = size * entry_bytes
@@ -156,7 +165,7 @@ def _check_wishes(peak_entries: int | None, headroom: float, ram_share: float) -
 def _decision(limited_by: Limit, needed: int, size: int) -> str:
     match limited_by:
         case "demand":
-            return f"{needed} are needed, rounded up to a power of two: {size}"
+            return f"{needed} are needed; as a power of two, and not below the kernel's own default: {size}"
         case "ram":
             return f"{needed} are needed, but the share of RAM ends at {size}"
         case "upper-limit":

@@ -1,0 +1,26 @@
+"""Configuration directories that lie over each other, as systemd reads them."""
+
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from fleet.model.facts import NodeFile
+
+
+def layered(files: Mapping[str, NodeFile], directories: Iterable[str], suffix: str) -> tuple[NodeFile, ...]:
+    """The files that count, in the order in which they are read: by name in byte order.
+
+    Of files with one name the one in the earlier directory counts; a link to /dev/null hides those after it.
+    See https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html.
+
+    Args:
+        files: the node's files by path.
+        directories: without a slash at the end, strongest first.
+        suffix: such as ``.conf``; files without it are left out.
+    """
+    strongest: dict[str, NodeFile] = {}
+    for directory in directories:
+        for path, file in files.items():
+            parent, name = posixpath.split(path)
+            if parent == directory and name.endswith(suffix):
+                strongest.setdefault(name, file)
+    return tuple(strongest[name] for name in sorted(strongest, key=str.encode))
