@@ -1,0 +1,115 @@
+"""From a target to an open socket: TCP, or the stdin and stdout of a ProxyCommand."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from time import monotonic
+from typing import IO
+
+from fleet.model.errors import UnreachableError
+from fleet.model.text import printable
+from fleet.transport.errors import connect_error
+from fleet.transport.target import Target
+from fleet.transport.wire import remaining
+
+_KEEPALIVES_LOST = 3
+_PROXY_END = 2.0
+
+
+def dial(target: Target) -> socket.socket:
+    """Connect by TCP to the first address of the name that answers, all within the connect limit.
+
+    An address gets an equal share of the time that is left, so that one that swallows packets leaves time for the next.
+
+    Raises:
+        UnreachableError: none answered.
+    """
+    limit = target.limits.connect
+    deadline = monotonic() + limit
+    where = target.address
+    try:
+        addresses = socket.getaddrinfo(target.hostname, target.port, target.family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "not a host name")
+        raise connect_error(target.name, target.hostname, reason, limit) from error
+    failures: list[OSError] = []
+    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # a box without IPv6
+            failures.append(error)
+            continue
+        try:
+            sock.settimeout(max(0.001, remaining(deadline) / (len(addresses) - position)))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A host that vanished does not answer keepalives; the kernel then ends the connection.
+            lost_after = int(_KEEPALIVES_LOST * target.limits.keepalive * 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, lost_after)
+        except OSError as error:
+            sock.close()
+            failures.append(error)
+        else:
+            return sock
+    # The address that answered something tells more than the one that did not.
+    telling = next((error for error in failures if isinstance(error, ConnectionRefusedError)), failures[-1])
+    raise connect_error(target.name, where, telling, limit) from telling
+
+
+class ProxyProcess:
+    """A ProxyCommand, connected by a socket pair and ended with its connection.
+
+    Args:
+        target: with a ``proxy_command``.
+
+    Raises:
+        UnreachableError: the shell does not start.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._name = target.name
+        self.socket, theirs = socket.socketpair()
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by close()
+        try:
+            self._process = subprocess.Popen(  # noqa: S602 ProxyCommand is by definition a line for the shell
+                f"exec {target.proxy_command}",
+                shell=True,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._stderr,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.socket.close()
+            self._stderr.close()
+            raise UnreachableError(
+                target.name, f"the ProxyCommand does not start: {error.strerror}", advice="check it in ~/.ssh/config"
+            ) from error
+        finally:
+            theirs.close()
+
+    def explain(self, error: UnreachableError) -> UnreachableError:
+        """Add what the command said, when it ended the connection."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PROXY_END)
+        self._stderr.seek(0)
+        said = printable(self._stderr.read(2000).strip().rpartition(b"\n")[2], 200)
+        status = self._process.poll()
+        ended = f"the ProxyCommand ended with status {status}" if status is not None else "the ProxyCommand still runs"
+        return UnreachableError(
+            self._name, f"{error.message}; {ended}{': ' + said if said else ''}", advice="run it by hand to see why"
+        )
+
+    def close(self) -> None:
+        """End the command and whatever it started."""
+        self.socket.close()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PROXY_END)
+                break
+        self._stderr.close()
