@@ -7,7 +7,7 @@ from fleet.report.junit import audit_junit
 from fleet.report.markdown import audit_markdown
 from fleet.report.schema import schemas
 from fleet.report.status import exit_code, host_status
-from fleet.report.terminal import render_audit, render_inventory
+from fleet.report.terminal import render_audit, render_inventory, render_summary
 
 __all__ = [
     "FactsReport",
@@ -21,5 +21,6 @@ __all__ = [
     "inventory_json",
     "render_audit",
     "render_inventory",
+    "render_summary",
     "schemas",
 ]

@@ -56,8 +56,19 @@ def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
         others: tuple[FindingStatus, ...] = ("skip", "pass") if verbosity > 1 else ()
         controls = (*noteworthy, *(control for status in others for control in by_control(audit, {status})))
         sections += [_details(control, everyone, width) for control in controls]
-    sections.append(hanging(Text(), _summary(audit), width=width))
+    sections.append(hanging(Text(), render_summary(audit), width=width))
     return joined(line for number, lines in enumerate(sections) for line in ([Text()] if number else []) + lines)
+
+
+def render_summary(audit: Audit) -> Text:
+    """One line: how many hosts, and how many of each status."""
+    words: dict[HostStatus, str] = {"findings": "with findings"}
+    parts = [
+        Text(f"{count} {words.get(status, status)}", style=HOST_MARKS[status][1])
+        for status, count in host_counts(audit).items()
+        if count
+    ]
+    return Text.assemble((_plural(len(audit.hosts), "host"), "bold"), ": ", Text(", ").join(parts))
 
 
 def render_inventory(hosts: Sequence[SelectedHost], *, width: int | None) -> Text:
@@ -137,16 +148,6 @@ def _settings(states: Iterable[SettingState], width: int | None) -> list[Text]:
             text.append("  (host processes only: pods keep their own value)", style="dim")
         lines += hanging(Text.assemble("      ", shown(state.key), ": "), text, width=width)
     return lines
-
-
-def _summary(audit: Audit) -> Text:
-    words: dict[HostStatus, str] = {"findings": "with findings"}
-    parts = [
-        Text(f"{count} {words.get(status, status)}", style=HOST_MARKS[status][1])
-        for status, count in host_counts(audit).items()
-        if count
-    ]
-    return Text.assemble((_plural(len(audit.hosts), "host"), "bold"), ": ", Text(", ").join(parts))
 
 
 def _plural(count: int, word: str) -> str:
