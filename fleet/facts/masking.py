@@ -1,0 +1,109 @@
+"""Takes secrets out of what a node says about itself, before anything else sees it.
+
+Kubernetes configuration is kept by an allow-list of keys, because any other may hold a secret. Arguments and unit files
+are kept but for the values of options whose name speaks of a secret.
+"""
+
+import re
+
+MASK = b"(masked)"
+
+# Top-level keys of the k3s and RKE2 configuration, KubeletConfiguration and KubeProxyConfiguration that bear on the
+# kernel: https://docs.k3s.io/installation/configuration,
+# https://kubernetes.io/docs/reference/config-api/kube-proxy-config.v1alpha1/
+_KEPT = frozenset(
+    key + plus
+    for key in (
+        *(b"kube-proxy-arg", b"kubelet-arg", b"protect-kernel-defaults", b"disable-kube-proxy", b"flannel-backend"),
+        *(b"service-node-port-range", b"cni", b"profile"),
+        *(b"apiVersion", b"kind", b"mode", b"conntrack", b"ipvs", b"protectKernelDefaults"),
+    )
+    for plus in (b"", b"+")
+)
+_KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
+_COMMENT = re.compile(rb"""((?:"(?:\\.|[^"\\])*"|'[^']*'|[^"'#]|(?<=\S)#)*)(?:^|(?<=\s))#.*""", re.DOTALL)
+
+_SENSITIVE = rb"(?:token|pass|secret|key|endpoint|credential|bearer)"
+_HINT = re.compile(_SENSITIVE + rb"|://|(?<![\w-])-t", re.IGNORECASE)
+# The sysctl keys kernel.keys.* are about limits, not secrets.
+_NAME = rb"(?<![\w./-])(?!-*kernel[./]keys[./])[\w./-]*" + _SENSITIVE + rb"[\w./-]*"
+_ASSIGN = rb"[\"']?[ \t]*[=:][ \t]*"
+_WORD = rb"(?!\(masked\))(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\[^\r\n]|[^\s\\])+"
+_QUOTED = re.compile(
+    rb"([\"'])(" + _NAME + rb"=)((?:\\.|(?!\1)[^\\])*)(?=\1)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASSIGNED = re.compile(rb"(" + _NAME + _ASSIGN + rb")(" + _WORD + rb")", re.IGNORECASE | re.DOTALL)
+_REST = re.compile(rb"(" + _NAME + _ASSIGN + rb").+", re.IGNORECASE | re.DOTALL)
+_OPTION = rb"(?<![\w./-])(?:--?[\w./-]*" + _SENSITIVE + rb"[\w./-]*|-t)[\"']?"
+_SEPARATE = re.compile(
+    rb"(" + _OPTION + rb"(?:[ \t]|\\\r?\n)+)(?![\"']?--)(" + _WORD + rb")", re.IGNORECASE | re.DOTALL
+)
+_TAKES_NEXT = re.compile(_OPTION, re.IGNORECASE)
+_CREDENTIAL = re.compile(rb"(?m)^(\s*(?:Set|Load)Credential\w*[ \t]*=)((?:\\\r?\n|.)*)$")
+_USERINFO = re.compile(rb"(://)[^/\s\"']*@")
+
+
+def mask_yaml(content: bytes) -> bytes:
+    """Keep the allowed top-level keys with their values, line by line; every other value becomes ``(masked)``.
+
+    Comments go too. A file that is not a block of keys (such as JSON) is masked as a whole. The result has the same
+    line numbers and is YAML again.
+    """
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith((b"#", b"---"))), b"")
+    root = len(first) - len(first.lstrip(b" "))
+    masked = []
+    keep = False
+    for line in lines:
+        bare = line.strip()
+        indent = len(line) - len(line.lstrip(b" "))
+        if not bare or bare == b"---":
+            masked.append(bare)
+        elif indent > root or (indent == root and bare.startswith((b"- ", b"\t"))) or bare == b"-":
+            masked.append(_without_comment(line) if keep else b"")
+        else:
+            key = _KEY.match(line, root)
+            keep = indent == root and key is not None and key[1].strip(b"\"'") in _KEPT
+            if keep:
+                masked.append(_without_comment(line))
+            else:
+                masked.append(line[: key.end()] + b" " + MASK if key and indent == root else b"# " + MASK)
+    return b"\n".join(masked)
+
+
+def mask_text(content: bytes) -> bytes:
+    """Mask the values of options and variables whose name speaks of a secret, in a unit file or the like.
+
+    Line numbers stay.
+    """
+    if not _HINT.search(content):
+        return content
+    content = _CREDENTIAL.sub(_mask_second, content)
+    content = _QUOTED.sub(lambda m: m[1] + m[2] + MASK + b"\n" * m[3].count(b"\n"), content)
+    content = _ASSIGNED.sub(_mask_second, content)
+    content = _SEPARATE.sub(_mask_second, content)
+    return _USERINFO.sub(rb"\1" + MASK + b"@", content)
+
+
+def mask_arguments(arguments: list[bytes]) -> list[bytes]:
+    """Mask the values of options whose name speaks of a secret, in the arguments of a process."""
+    masked = []
+    next_is_secret = False
+    for argument in arguments:
+        if next_is_secret and not argument.startswith(b"--"):
+            masked.append(MASK)
+            next_is_secret = False
+            continue
+        next_is_secret = _TAKES_NEXT.fullmatch(argument) is not None
+        masked.append(mask_text(_REST.sub(rb"\1" + MASK, argument)) if _HINT.search(argument) else argument)
+    return masked
+
+
+def _mask_second(match: re.Match[bytes]) -> bytes:
+    return match[1] + MASK + b"\n" * match[2].count(b"\n")
+
+
+def _without_comment(line: bytes) -> bytes:
+    found = _COMMENT.fullmatch(line)
+    return mask_text(found[1].rstrip() if found else line)
