@@ -56,7 +56,7 @@ _CLOSING = (
     ),
     _key(
         "net.ipv4.tcp_max_tw_buckets",
-        Bounds(at_least=4_096, at_most=1_440_000, source=AKS),
+        Bounds(at_least=2_048, at_most=1_440_000, source=AKS),
         "most TIME_WAIT sockets; those above it are closed at once, and late segments then meet a RST",
         Default(value=None, note="by RAM: half of the established hash table"),
         sources=(IP_DOC, AKS, GKE),
