@@ -8,6 +8,8 @@ from docs_commands import wrong_commands
 from docs_generated import generated
 from docs_links import broken_links
 
+from fleet.cli.main import app
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,7 +45,7 @@ def main(arguments: list[str]) -> int:
         print(f"usage: {__doc__}", file=sys.stderr)
         return 2
     found = pages(ROOT)
-    problems = [*broken_links(ROOT, found), *wrong_commands(ROOT, found), *outdated(ROOT, files)]
+    problems = [*broken_links(ROOT, found), *wrong_commands(ROOT, found, app), *outdated(ROOT, files)]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
+from typer import Typer
 from typer.main import get_command
-
-from fleet.cli.main import app
 
 SHELLS = {"sh", "console", "bash"}
 
 
-def wrong_commands(root: Path, pages: Iterable[Path]) -> Iterator[str]:
+def wrong_commands(root: Path, pages: Iterable[Path], app: Typer) -> Iterator[str]:
     """Name each command or option in a shell block or in backquotes that ``fleet`` does not have."""
     fleet = get_command(app)
     for page in pages:

@@ -1,0 +1,45 @@
+"""The examples in the documentation hold."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from markdown_it import MarkdownIt
+
+from fleet.document import parse, validate
+from fleet.policy.profile import ProfileDocument
+from fleet.report.schema import schemas
+from fleet.runner.documents import DefaultsFile, ElementsFile
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def examples(page: str, language: str) -> Iterator[str]:
+    for block in MarkdownIt("commonmark").parse((DOCS / page).read_text(encoding="utf-8")):
+        if block.type == "fence" and block.info.startswith(language):
+            yield block.content
+
+
+@pytest.mark.parametrize("name", ["audit", "facts", "inventory"])
+def test_the_json_of_the_documentation_holds_to_the_schema(name: str) -> None:
+    (example,) = examples("json.md", f"json fleet.{name}/1")
+    jsonschema.Draft202012Validator(schemas()[name]).validate(json.loads(example))
+
+
+@pytest.mark.parametrize("name", ["audit", "facts", "inventory"])
+def test_the_schemas_are_schemas(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schemas()[name])
+
+
+def test_the_inventory_of_the_documentation_loads() -> None:
+    hosts, groups, defaults = examples("inventory.md", "yaml")
+    assert "k3s-agent-1" in validate(parse(hosts.encode(), "hosts.yaml"), ElementsFile).root
+    assert "k3s" in validate(parse(groups.encode(), "groups.yaml"), ElementsFile).root
+    assert validate(parse(defaults.encode(), "defaults.yaml"), DefaultsFile).username == "ops"
+
+
+def test_the_profile_of_the_documentation_loads() -> None:
+    _, profile = examples("playbooks.md", "yaml")
+    assert validate(parse(profile.encode(), "payments.yaml"), ProfileDocument).profile == "payments"
