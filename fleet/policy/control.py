@@ -1,0 +1,101 @@
+"""Controls as the engine uses them: expressions compiled, references checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from fleet.document import Document, Location
+from fleet.model.finding import Impact, Scope
+from fleet.policy.expression import Expression
+from fleet.policy.predicate import Operand, Predicate
+from fleet.policy.selection import Selection
+
+SettingKind = Literal["sysctl", "fact", "module", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a control is about.
+
+    Attributes:
+        target: the key in dots, the fact's dotted path, the module's name, or the file's absolute path.
+        fact: the compiled path, for facts only.
+    """
+
+    kind: SettingKind
+    target: str
+    fact: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One control of a profile or of a playbook.
+
+    Attributes:
+        when: where this is false the control is skipped, with ``skip_reason``.
+        expect: violated, the finding fails.
+        prefer: violated, the finding warns.
+        set: what a change would write; None where the control only looks.
+        scope: how far a sysctl key reaches; None for other settings.
+        profile: the profile's name; empty for a control of the playbook itself.
+    """
+
+    id: str
+    title: str
+    impact: Impact
+    setting: Setting
+    when: Expression | None
+    skip_reason: str
+    expect: Predicate
+    prefer: Predicate | None
+    set: Operand
+    scope: Scope | None
+    why: str
+    sources: tuple[str, ...]
+    profile: str
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression whose value an audit needs."""
+        single = tuple(expression for expression in (self.when, self.setting.fact) if expression is not None)
+        preferred = self.prefer.expressions if self.prefer else ()
+        return (*single, *self.expect.expressions, *preferred)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlException:
+    """A control that need not hold on some hosts for a while.
+
+    Attributes:
+        hosts: where it need not hold.
+        owner: who answers for it.
+        expires: the last day on which it counts.
+        location: where it stands in the playbook.
+    """
+
+    control: str
+    hosts: Selection
+    reason: str
+    owner: str
+    expires: date
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A playbook with everything it refers to.
+
+    Attributes:
+        hosts: which hosts it is for.
+        controls: in the order of its profiles, its own last.
+        variables: defaults of the profiles with the playbook's values over them.
+        document: the playbook's file, for refusals that need the inventory.
+    """
+
+    name: str
+    hosts: Selection
+    controls: tuple[Control, ...]
+    variables: Mapping[str, object]
+    exceptions: tuple[ControlException, ...]
+    document: Document
