@@ -35,10 +35,10 @@ class PortSet:
         Raises:
             ValueError: the kernel would refuse the text, blanks between ports included.
         """
-        body = text.removesuffix("\n")
-        if not body:
-            return cls()
-        items = re.split(r"[,\n]", body.removesuffix(","))
+        # The kernel takes one separator after each item, and any number of newlines after that.
+        items = re.split(r"[,\n]\n*", text.lstrip("\n"))
+        if not items[-1]:
+            items.pop()
         return cls.of(_parse_item(item) for item in items)
 
     def __str__(self) -> str:

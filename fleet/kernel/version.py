@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-_RELEASE = re.compile(r"(\d{1,5})\.(\d{1,5})(?:\.(\d{1,5}))?(?![0-9.])")
+_RELEASE = re.compile(r"(\d{1,5})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)")
 
 
 class KernelVersion(NamedTuple):
