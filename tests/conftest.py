@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says nothing on a busy machine.
+settings.register_profile("fleet", deadline=None)
+settings.load_profile("fleet")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

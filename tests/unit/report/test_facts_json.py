@@ -18,7 +18,7 @@ INVENTORY = jsonschema.Draft202012Validator(schemas()["inventory"])
 
 
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
-slow_to_make = settings(max_examples=15, deadline=None, suppress_health_check=[*HealthCheck], phases=NO_SHRINKING)
+slow_to_make = settings(max_examples=15, suppress_health_check=[*HealthCheck], phases=NO_SHRINKING)
 REAL_NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 

@@ -8,7 +8,7 @@ from support.audits import audit_of, node, sample_audit
 from support.golden import assert_golden
 from support.hostile import TRICKS, audits
 
-from fleet.model.finding import Audit
+from fleet.model.finding import Audit, Finding, HostAudit
 from fleet.model.text import printable
 from fleet.report.markdown import audit_markdown, inert
 
@@ -94,5 +94,19 @@ def test_a_large_fleet_fits_a_comment_and_says_what_is_left_out() -> None:
 
 
 @given(audits, st.integers(6_000, 9_000))
-def test_the_length_is_bounded(audit: Audit, limit: int) -> None:
+def test_the_length_is_bounded_whatever_the_text(audit: Audit, limit: int) -> None:
     assert len(audit_markdown(audit, limit=limit)) <= limit
+
+
+def different(number: int) -> HostAudit:
+    """A host with a finding that no other host has."""
+    control = Finding(control=f"c-{number}", title="T", status="fail", impact="low", reason="is 0, expected 1")
+    return HostAudit(name=f"n-{number}", status="findings", findings=(control,))
+
+
+@given(st.integers(6_000, 9_000))
+def test_both_parts_are_cut_to_the_length_and_say_so(limit: int) -> None:
+    text = audit_markdown(audit_of(*map(different, range(500))), limit=limit)
+    assert limit - 500 < len(text) <= limit
+    assert f"{500 - text.count('| findings | n-')} more hosts are left out" in text
+    assert f"{500 - text.count('<details>')} more controls with findings are left out" in text
