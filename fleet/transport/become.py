@@ -59,7 +59,7 @@ _REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "run 'visudo -c' on the host",
         ),
         (
-            r"^doas: (?:Authenti|Authori[sz])ation (?:required|failed)|^doas: a tty is required",
+            r"^doas: (?:Authentic|Authori[sz])ation (?:required|failed)|^doas: a tty is required",
             "doas asks for a password, which it takes from a terminal only",
             "allow this user with 'permit nopass USER' in doas.conf, or use sudo",
         ),

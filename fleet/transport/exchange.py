@@ -132,4 +132,4 @@ class Exchange:
         self.input_complete = True
 
     def _head(self) -> str:
-        return repr(printable(bytes(self._stdout[:_HEAD])))
+        return f"'{printable(bytes(self._stdout[:_HEAD]))}'"

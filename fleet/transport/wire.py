@@ -8,6 +8,7 @@ from threading import Event
 from time import monotonic
 
 import paramiko
+from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
 
 from fleet.model.errors import HostKeyError, HostTimeoutError, ProtocolError
@@ -27,6 +28,11 @@ _log.propagate = False
 _log.setLevel(logging.CRITICAL + 1)
 
 
+class _Packetizer(Packetizer):
+    def start_handshake(self, timeout: float) -> None:
+        """Start no timer: it would be a thread for each connection, which outlives a handshake that fails."""
+
+
 class Wire(paramiko.Transport):
     """A bare paramiko transport that offers only what the target allows.
 
@@ -41,10 +47,10 @@ class Wire(paramiko.Transport):
     ) -> None:
         self._algorithms = target.algorithms
         self._host_key_algorithms = tuple(host_key_algorithms)
-        super().__init__(sock)
+        super().__init__(sock, packetizer_class=_Packetizer)
         self.set_log_channel(_LOG_CHANNEL)
         self.name = f"ssh-{target.name}"
-        self.banner_timeout = self.handshake_timeout = self.auth_timeout = _FOREVER
+        self.banner_timeout = self.auth_timeout = _FOREVER
         self._carrier = sock
 
     @property

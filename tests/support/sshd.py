@@ -1,7 +1,8 @@
 """Real OpenSSH servers on loopback, each with its own configuration, host keys and log.
 
-As root each server lives in a mount namespace of its own, with a private /etc and /run, so that users, sudoers and
-/run/sshd are made for it and nothing on the machine changes. Without root it serves the user who runs the tests.
+As root each server lives in a mount and a PID namespace of its own, with a private /etc and /run, so that users,
+sudoers and /run/sshd are made for it, nothing on the machine changes, and nothing it started outlives it. Without
+root it serves the user who runs the tests.
 """
 
 import getpass
@@ -63,7 +64,7 @@ class Sshd:
 
     def sessions(self) -> list[int]:
         """List the processes that serve connections."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return _children(self.pid)
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -143,12 +144,13 @@ def start_sshd(  # noqa: PLR0913 each is one thing a test varies
     (directory / "passwords").write_text("".join(f"{name}:{word}\n" for name, word in (users or {}).items()))
     command = [SSHD, "-D", "-E", str(log), "-f", str(config)]
     if root:
-        command = ["unshare", "--mount", "--propagation", "private", "sh", str(NODE_SCRIPT), str(directory), *command]
+        apart = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command = [*apart, "sh", str(NODE_SCRIPT), str(directory), *command]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         _wait_until_it_listens(process, address, port, log)
         yield Sshd(
-            pid=process.pid,
+            pid=_children(process.pid)[0] if root else process.pid,
             address=address,
             port=port,
             directory=directory,
@@ -178,9 +180,12 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait(10)
 
 
-def _descendants(pid: int) -> list[int]:
+def _children(pid: int) -> list[int]:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-    return [pid, *(below for child in children for below in _descendants(int(child)))]
+
+
+def _descendants(pid: int) -> list[int]:
+    return [pid, *(below for child in _children(pid) for below in _descendants(child))]
