@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 def clean(text: str) -> str:
     """Text as it is, but for lone surrogates, which Unicode and so JSON cannot hold: these become escapes."""
-    return text.encode(errors="backslashreplace").decode()
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def json_text(document: BaseModel) -> str:

@@ -1,9 +1,11 @@
-"""The JSON Schemas of what fleet prints."""
+"""The JSON Schemas of what fleet prints, and of what people write for it."""
 
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from fleet.policy.playbook import PlaybookDocument
+from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
@@ -18,4 +20,6 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
+        "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},
+        "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},
     }

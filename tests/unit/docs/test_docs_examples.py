@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
-from fleet.document import parse, validate
-from fleet.policy.profile import ProfileDocument
+from fleet.document import load_mapping, parse, validate
+from fleet.policy.playbook import load_playbook
 from fleet.report.schema import schemas
 from fleet.runner.documents import DefaultsFile, ElementsFile
 
@@ -28,7 +28,7 @@ def test_the_json_of_the_documentation_holds_to_the_schema(name: str) -> None:
     jsonschema.Draft202012Validator(schemas()[name]).validate(json.loads(example))
 
 
-@pytest.mark.parametrize("name", ["audit", "facts", "inventory"])
+@pytest.mark.parametrize("name", sorted(schemas()))
 def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
 
@@ -40,6 +40,22 @@ def test_the_inventory_of_the_documentation_loads() -> None:
     assert validate(parse(defaults.encode(), "defaults.yaml"), DefaultsFile).username == "ops"
 
 
-def test_the_profile_of_the_documentation_loads() -> None:
-    _, profile = examples("playbooks.md", "yaml")
-    assert validate(parse(profile.encode(), "payments.yaml"), ProfileDocument).profile == "payments"
+def test_the_playbook_and_the_profile_of_the_documentation_load(tmp_path: Path) -> None:
+    playbook, profile = examples("playbooks.md", "yaml")
+    path = tmp_path / "playbook.yaml"
+    path.write_text(playbook.replace("tcp, ports]", "tcp, ports, payments]"))
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/payments.yaml").write_text(profile)
+    policy = load_playbook(path)
+    assert {"conntrack-max", "payments-somaxconn"} <= {control.id for control in policy.controls}
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.parent.glob("fleet/policy/profiles/*.yaml")), ids=lambda path: path.stem)
+def test_shipped_profiles_hold_to_the_schema_that_editors_use(path: Path) -> None:
+    jsonschema.Draft202012Validator(schemas()["profile"]).validate(load_mapping(path).data)
+
+
+def test_the_schema_of_a_playbook_refuses_an_unknown_key() -> None:
+    schema = jsonschema.Draft202012Validator(schemas()["playbook"])
+    assert schema.is_valid({"name": "x", "profiles": ["tcp"]})
+    assert not schema.is_valid({"name": "x", "profils": ["tcp"]})
