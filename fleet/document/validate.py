@@ -35,11 +35,13 @@ _TYPES = {
     "tuple_type": "a list",
 }
 _COMPARISONS = {
-    "greater_than": ("more than {gt}"),
-    "greater_than_equal": ("at least {ge}"),
-    "less_than": ("less than {lt}"),
-    "less_than_equal": ("at most {le}"),
-    "literal_error": ("{expected}"),
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "of the form {pattern}",
+    "string_too_long": "at most {max_length} characters",
 }
 
 
@@ -52,8 +54,11 @@ def validate(document: Document, model: type[Model]) -> Model:
     try:
         return model.model_validate(document.data)
     except pydantic.ValidationError as error:
+        details = error.errors(include_url=False)
+        # A list whose only member is wrong is also reported as empty.
+        holders = {each["loc"][:end] for each in details for end in range(len(each["loc"]))}
         problems = sorted(
-            (_refusal(document, model, details) for details in error.errors(include_url=False)),
+            (_refusal(document, model, each) for each in details if each["loc"] not in holders),
             key=lambda problem: (problem.line or 0, problem.column or 0),
         )
         first = problems[0]
@@ -64,7 +69,7 @@ def validate(document: Document, model: type[Model]) -> Model:
 
 
 def _refusal(document: Document, model: type[pydantic.BaseModel], details: ErrorDetails) -> DocumentError:
-    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    location, kind = details["loc"], details["type"]
     if kind == "extra_forbidden":
         key = str(location[-1])
         hint = did_you_mean(key, _valid_keys(model, location[:-1]))
@@ -72,25 +77,29 @@ def _refusal(document: Document, model: type[pydantic.BaseModel], details: Error
     if kind == "missing":
         where = "" if len(location) == 1 else f" in {_name(location[:-1])}"
         return document.error(f"key '{location[-1]}' is missing{where}", location[:-1])
-    name = _name(location)
-    if kind in _TYPES:
-        hint = "quote it to make it text" if kind == "string_type" and _is_scalar(details["input"]) else ""
-        return document.error(f"{name} must be {_TYPES[kind]}, not {_shown(details['input'])}", location, hint=hint)
-    if kind in _COMPARISONS:
-        expected = _COMPARISONS[kind].format(**context)
-        message = f"{name} must be {expected}, not {_shown(details['input'])}"
-        return document.error(message, location, hint=_literal_hint(kind, details))
+    return document.error(f"{_name(location)} {_problem(details)}", location, hint=_hint(details))
+
+
+def _problem(details: ErrorDetails) -> str:
+    """What is wrong with a value, to follow its name."""
+    kind, context = details["type"], details.get("ctx", {})
+    if expected := _TYPES.get(kind) or _COMPARISONS.get(kind, "").format(**context):
+        return f"must be {expected}, not {_shown(details['input'])}"
+    if kind in {"too_short", "string_too_short"}:
+        return "must not be empty"
     if kind == "value_error":
-        return document.error(f"{name} {context['error']}", location)
-    words = details["msg"][:1].lower() + details["msg"][1:]
-    return document.error(f"{name} is not valid: {words}", location)
+        return str(context["error"])
+    return f"is not valid: {details['msg'][:1].lower()}{details['msg'][1:]}"
 
 
-def _literal_hint(kind: str, details: ErrorDetails) -> str:
-    if kind != "literal_error" or not isinstance(details["input"], str):
-        return ""
-    options = details.get("ctx", {})["expected"].replace(" or ", ", ").split(", ")
-    return did_you_mean(details["input"], [option.strip("'") for option in options])
+def _hint(details: ErrorDetails) -> str:
+    value = details["input"]
+    if details["type"] == "string_type" and _is_scalar(value):
+        return "quote it to make it text"
+    if details["type"] == "literal_error" and isinstance(value, str):
+        options = details.get("ctx", {})["expected"].replace(" or ", ", ").split(", ")
+        return did_you_mean(value, [option.strip("'") for option in options])
+    return ""
 
 
 def _name(location: tuple[int | str, ...]) -> str:

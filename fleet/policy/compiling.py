@@ -81,10 +81,11 @@ class Compiler:
         at = (*location, kind)
         match kind:
             case "sysctl":
-                self._check_request(ProbeRequest(keys=(target,)), at)
+                self._check_request(ProbeRequest(keys=(target,)), at, f"'{target}' is not the name of a sysctl key")
                 return Setting(kind="sysctl", target=key_in_dots(target))
             case "file":
-                self._check_request(ProbeRequest(keys=(), files=(target,)), at)
+                request = ProbeRequest(keys=(), files=(target,))
+                self._check_request(request, at, f"'{target}' is not an absolute path of plain characters")
                 return Setting(kind="file", target=target)
             case "module":
                 if not _MODULE.fullmatch(target):
@@ -96,11 +97,11 @@ class Compiler:
                     raise self.document.error(f"'{target}' is not the path of a fact", at, hint=hint)
                 return Setting(kind="fact", target=target, fact=self._expression(target, at))
 
-    def _check_request(self, request: ProbeRequest, location: Location) -> None:
+    def _check_request(self, request: ProbeRequest, location: Location, message: str) -> None:
         try:
             probe_arguments(_ANY_NONCE, request)
-        except ValueError as error:
-            raise self.document.error(str(error), location) from None
+        except ValueError:
+            raise self.document.error(message, location) from None
 
     def _scope(self, written: Scope | None, setting: Setting, location: Location) -> Scope | None:
         if setting.kind != "sysctl":
@@ -165,7 +166,7 @@ class Compiler:
                 hint = did_you_mean(field, fields) or f"{name} has: {', '.join(sorted(fields)) or 'nothing'}"
                 raise self.document.error(f"unknown name '{name}.{field}' in an expression", location, hint=hint)
             if name == "sysctl":
-                self._check_request(ProbeRequest(keys=(field,)), location)
+                self._check_request(ProbeRequest(keys=(field,)), location, f"'{field}' is not the name of a sysctl key")
         if "sizing" in expression.names and not set(SIZING_VARIABLES) <= set(self.variables):
             message = f"'sizing' needs the variables {' and '.join(SIZING_VARIABLES)}"
             raise self.document.error(message, location, hint="use the profile conntrack too, or declare them")

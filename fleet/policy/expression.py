@@ -50,6 +50,8 @@ class _Environment(sandbox.ImmutableSandboxedEnvironment):
         """Fields are members of mappings and nothing else, so that ``conntrack.count`` is never a Python method."""
         if isinstance(obj, Mapping) and attribute in obj:
             return _available(obj[attribute])
+        if isinstance(obj, jinja2.Undefined):
+            return obj
         return self.undefined(f"there is no field '{attribute}'")
 
     def getitem(self, obj: object, argument: Any) -> Any:  # noqa: ANN401  # as the base class has it
