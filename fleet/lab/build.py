@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
-from fleet.lab import network, subnet
+from fleet.lab import network
 from fleet.lab.inventory import known_hosts, write_inventory
 from fleet.lab.keys import KeyPair, new_key_pair
 from fleet.lab.launch import Started, start_node, start_switch
@@ -18,6 +18,7 @@ from fleet.lab.ready import Awaited, wait_until_ready
 from fleet.lab.record import LabPaths, LabRecord, save
 from fleet.lab.rootfs import Layer, separate_mounts, write_common_layer, write_node_layer
 from fleet.lab.specification import NodeSpec
+from fleet.lab.subnet import choosing, first_free, in_use
 from fleet.model.errors import LabError
 
 # Enough for the kernel to be busy, few enough for the limit of 1,024 open files that most shells start with.
@@ -75,14 +76,17 @@ def start_nodes(plot: Plot, nodes: Sequence[LabNode]) -> list[Awaited]:
     Raises:
         LabError: one did not start, or cannot be connected.
     """
+    here = plot.subnet[1]
     with ExitStack() as stack:
         started: list[Started] = []
         for node in nodes:
-            arguments = [f"{node.address}/{plot.subnet.prefixlen}", *plot.mounts]
+            addresses = [f"{node.address}/{plot.subnet.prefixlen}", str(here), network.hardware_address(here)]
             directory = plot.directory(node.name)
-            started.append(stack.enter_context(start_node(plot.record.token, node.name, arguments, directory)))
-        ports = [port_of(plot.subnet, node.address) for node in nodes]
-        network.connect_nodes(plot.switch, zip(ports, [process.pid for process in started], strict=True))
+            started.append(
+                stack.enter_context(start_node(plot.record.token, node.name, [*addresses, *plot.mounts], directory))
+            )
+        pids = {node.address: process.pid for node, process in zip(nodes, started, strict=True)}
+        network.connect_nodes(plot.record.uplink, plot.subnet, plot.switch, pids)
         for process in started:
             process.go()
     return [
@@ -91,14 +95,14 @@ def start_nodes(plot: Plot, nodes: Sequence[LabNode]) -> list[Awaited]:
     ]
 
 
-def describe(paths: LabPaths, network: IPv4Network, specs: Sequence[NodeSpec]) -> Lab:
+def describe(paths: LabPaths, subnet: IPv4Network, specs: Sequence[NodeSpec]) -> Lab:
     """The lab that stands, or will stand, in that place."""
     return Lab(
         name=paths.root.name,
         directory=paths.root,
-        subnet=network,
+        subnet=subnet,
         nodes=tuple(
-            LabNode(name=spec.name, address=network[_FIRST_NODE + index], groups=spec.groups, planted=spec.planted)
+            LabNode(name=spec.name, address=subnet[_FIRST_NODE + index], groups=spec.groups, planted=spec.planted)
             for index, spec in enumerate(specs)
         ),
         inventory=paths.inventory,
@@ -107,19 +111,14 @@ def describe(paths: LabPaths, network: IPv4Network, specs: Sequence[NodeSpec]) -
     )
 
 
-def port_of(subnet: IPv4Network, address: IPv4Address) -> int:
-    """The number of the switch's port for the node of that address."""
-    return int(address) - int(subnet.network_address)
-
-
 def mounts_of_this_machine() -> tuple[str, ...]:
     """The mounts that need an overlay each."""
     return separate_mounts(Path("/proc/self/mountinfo").read_text())
 
 
 def _break_ground(paths: LabPaths, record: LabRecord) -> Plot:
-    with subnet.choosing():
-        chosen = subnet.first_free(subnet.in_use())
+    with choosing():
+        chosen = first_free(in_use())
         if chosen is None:
             raise LabError("all of 198.18.0.0/15 is in use on this machine; remove a lab with `fleet lab down`")
         record = replace(record, subnet=str(chosen))

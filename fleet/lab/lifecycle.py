@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from fleet.lab import network, processes
-from fleet.lab.build import Plot, build, describe, mounts_of_this_machine, port_of, start_nodes
+from fleet.lab.build import Plot, build, describe, mounts_of_this_machine, start_nodes
 from fleet.lab.model import MOST_NODES, Lab, LabRequest, LabStatus, NodeStatus
 from fleet.lab.plan import plan_nodes
 from fleet.lab.ready import wait_until_ready
@@ -101,7 +101,7 @@ def kill(lab: Lab, node: str) -> None:
     plot = _plot(lab)
     address = lab.node(node).address
     processes.kill_all(plot.record.token, node=node)
-    network.disconnect_node(plot.switch, port_of(lab.subnet, address))
+    network.disconnect_node(lab.subnet, plot.switch, address)
 
 
 def restart(lab: Lab, node: str) -> None:

@@ -2,18 +2,27 @@
 
 The bridge is not in this machine's own namespace, so that its firewall, its bridge-nf-call-iptables and its network
 managers have no say between nodes, and so that all cables are gone as soon as the lab's processes are.
+
+Who has which hardware address is told to both sides, for the kernel's table of neighbours, which all namespaces share,
+holds 1,024 that it found out by itself, and none of the permanent ones count.
+https://docs.kernel.org/networking/ip-sysctl.html (neigh/default/gc_thresh3)
 """
 
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from fleet.model.errors import LabError
 
 _BRIDGE = "bridge"
 _GONE_WITHIN = 10.0
+
+
+def hardware_address(address: IPv4Address) -> str:
+    """The MAC address of whoever has that address in a lab: locally administered, unique on its switch."""
+    return "02:f1:" + ":".join(f"{octet:02x}" for octet in address.packed)
 
 
 def connect_machine(uplink: str, subnet: IPv4Network, switch: int) -> None:
@@ -27,36 +36,42 @@ def connect_machine(uplink: str, subnet: IPv4Network, switch: int) -> None:
     Raises:
         LabError: ``ip`` refuses.
     """
+    here = subnet[1]
     _ip(
         [
-            f"link add {uplink} type veth peer name uplink netns {switch}",
-            f"address add {subnet[1]}/{subnet.prefixlen} dev {uplink}",
+            f"link add {uplink} address {hardware_address(here)} type veth peer name uplink netns {switch}",
+            f"address add {here}/{subnet.prefixlen} dev {uplink}",
             f"link set {uplink} up",
         ]
     )
     _ip([f"link set uplink master {_BRIDGE} up"], switch)
 
 
-def connect_nodes(switch: int, nodes: Iterable[tuple[int, int]]) -> None:
+def connect_nodes(uplink: str, subnet: IPv4Network, switch: int, nodes: Mapping[IPv4Address, int]) -> None:
     """Lays a cable to each node, whose end there is eth0.
 
     Args:
+        uplink: this machine's end of the cable to the switch.
+        subnet: the lab's.
         switch: the process id of the switch.
-        nodes: number of the port, and process id of the node.
+        nodes: by address, the process id of the node.
 
     Raises:
         LabError: ``ip`` refuses.
     """
-    lines = []
-    for port, pid in nodes:
-        lines.append(f"link add port{port} type veth peer name eth0 netns {pid}")
-        lines.append(f"link set port{port} master {_BRIDGE} up")
-    _ip(lines, switch)
+    cables, neighbours = [], []
+    for address, pid in nodes.items():
+        port, mac = _port(subnet, address), hardware_address(address)
+        cables.append(f"link add {port} type veth peer name eth0 address {mac} netns {pid}")
+        cables.append(f"link set {port} master {_BRIDGE} up")
+        neighbours.append(f"neighbour replace {address} lladdr {mac} dev {uplink} nud permanent")
+    _ip(cables, switch)
+    _ip(neighbours)
 
 
-def disconnect_node(switch: int, port: int) -> None:
-    """Takes the cable out of a port, if one is still in it."""
-    inside = ["nsenter", f"--net=/proc/{switch}/ns/net", "ip", "link", "delete", f"port{port}"]
+def disconnect_node(subnet: IPv4Network, switch: int, address: IPv4Address) -> None:
+    """Takes the node's cable out of the switch, if it is still in it."""
+    inside = ["nsenter", f"--net=/proc/{switch}/ns/net", "ip", "link", "delete", _port(subnet, address)]
     # A node that ended takes its cable with it sooner or later: then there is nothing to delete.
     subprocess.run(inside, capture_output=True, check=False)  # noqa: S603 - numbers of ours
 
@@ -74,6 +89,10 @@ def disconnect_machine(uplink: str) -> None:
         result = subprocess.run(["ip", "link", "delete", uplink], capture_output=True, check=False, text=True)  # noqa: S603, S607 - a name of ours
         if result.returncode != 0 and time.monotonic() > deadline:
             raise LabError(f"the network interface {uplink} cannot be removed: {result.stderr.strip()}")
+
+
+def _port(subnet: IPv4Network, address: IPv4Address) -> str:
+    return f"port{int(address) - int(subnet.network_address)}"
 
 
 def _ip(lines: Sequence[str], namespace_of: int | None = None) -> None:

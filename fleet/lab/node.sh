@@ -1,6 +1,6 @@
 #!/bin/sh
 # Turns the namespaces it was started in into a node: root file system, devices, address; then becomes its process 1.
-# Usage: node.sh NAME ADDRESS/PREFIX [DIRECTORY_THAT_IS_A_MOUNT_OF_ITS_OWN...]
+# Usage: node.sh NAME ADDRESS/PREFIX MACHINE_ADDRESS MACHINE_MAC [DIRECTORY_THAT_IS_A_MOUNT_OF_ITS_OWN...]
 # The working directory is the node's: it has upper/, work/ and root/, and upper-N/, work-N/ for the Nth extra mount;
 # ../.common/ has the upper/ and upper-N/ that all nodes share.
 # Says its process id on stdout, and goes on when a line comes on stdin: by then the network card eth0 is there.
@@ -8,7 +8,9 @@ set -eu
 
 name=$1
 address=$2
-shift 2
+machine=$3
+mac=$4
+shift 4
 
 # The old /proc is still the machine's own, so this is the id by which the machine knows us.
 read -r pid _ </proc/self/stat
@@ -24,6 +26,7 @@ ip -batch - <<EOF
 link set lo up
 addr add $address dev eth0
 link set eth0 up
+neighbour add $machine lladdr $mac dev eth0 nud permanent
 EOF
 
 mount -t overlay overlay -o lowerdir=../.common/upper:/,upperdir=upper,workdir=work root

@@ -37,9 +37,8 @@ def remove_everything(paths: LabPaths, record: LabRecord | None) -> None:
     except OSError as error:
         raise LabError(f"{paths.root} holds no lab, but something else; look at it and remove it yourself") from error
     with suppress(OSError):
-        # The folders above, unless they hold something else.
+        # Unless other labs are there.
         paths.root.parent.rmdir()
-        paths.root.parent.parent.rmdir()
 
 
 def _empty(paths: LabPaths) -> None:
