@@ -8,6 +8,7 @@ from fleet.model.finding import Audit, FindingStatus, HostAudit, SettingState
 from fleet.model.text import printable
 from fleet.report.grouping import ControlVerdicts, by_control, name_hosts
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
+from fleet.report.words import HOST_COUNT_WORDS, NAMESPACE_REMARK, live_value
 
 LONGEST: Final = 60_000
 """Characters; a comment on GitHub may have 65,536."""
@@ -28,7 +29,7 @@ def audit_markdown(audit: Audit, *, limit: int = LONGEST) -> str:
         audit: what to tell.
         limit: most characters of the result, 6,000 or more.
     """
-    counts = " · ".join(f"{count} {status}" for status, count in host_counts(audit).items() if count)
+    counts = " · ".join(f"{count} {HOST_COUNT_WORDS[status]}" for status, count in host_counts(audit).items() if count)
     head = (
         f"## Kernel audit of {len(audit.hosts)} host{'' if len(audit.hosts) == 1 else 's'}: {counts or 'nothing'}\n\n"
         f"Playbook {inert(audit.playbook)}, run {inert(audit.run_id)}, finished {inert(audit.finished)}, "
@@ -90,9 +91,8 @@ def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:
 
 
 def _setting(state: SettingState) -> str:
-    live = "not read" if state.live is None else state.live or "(empty)"
-    scope = " (host processes only: pods keep their own value)" if state.scope == "namespace" else ""
-    return f"  - {inert(state.key)}: {inert(live)} → {inert(state.expected)}{scope}"
+    remark = NAMESPACE_REMARK if state.scope == "namespace" else ""
+    return f"  - {inert(state.key)}: {inert(live_value(state))}, expected {inert(state.expected)}{remark}"
 
 
 def _fill(head: str, parts: Iterable[str], left_out: str, limit: int) -> str:

@@ -10,6 +10,7 @@ from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hos
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.layout import columns, hanging, joined, shown
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
+from fleet.report.words import HOST_COUNT_WORDS, NAMESPACE_REMARK, live_value
 
 HOST_MARKS: Final[dict[HostStatus, tuple[str, str]]] = {
     "unreachable": ("!", "bold red"),
@@ -62,9 +63,8 @@ def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
 
 def render_summary(audit: Audit) -> Text:
     """One line: how many hosts, and how many of each status."""
-    words: dict[HostStatus, str] = {"findings": "with findings"}
     parts = [
-        Text(f"{count} {words.get(status, status)}", style=HOST_MARKS[status][1])
+        Text(f"{count} {HOST_COUNT_WORDS[status]}", style=HOST_MARKS[status][1])
         for status, count in host_counts(audit).items()
         if count
     ]
@@ -124,7 +124,8 @@ def _details(control: ControlVerdicts, everyone: Sequence[str], width: int | Non
         mark, style = FINDING_MARKS[verdict.status]
         start = Text.assemble("  ", (f"{mark} {verdict.status}", style), "  ")
         lines += hanging(start, shown(verdict.reason), width=width)
-        lines += _settings(verdict.settings, width)
+        if verdict.status != "skip":
+            lines += _settings(verdict.settings, width)
         lines += hanging(Text("      on "), _hosts(verdict, everyone), width=width)
     return lines
 
@@ -141,11 +142,9 @@ def _name(host: str) -> str:
 def _settings(states: Iterable[SettingState], width: int | None) -> list[Text]:
     lines: list[Text] = []
     for state in states:
-        text = Text.assemble(
-            shown("not read" if state.live is None else state.live or "(empty)"), " → ", shown(state.expected)
-        )
+        text = shown(f"{live_value(state)}, expected {state.expected}")
         if state.scope == "namespace":
-            text.append("  (host processes only: pods keep their own value)", style="dim")
+            text.append(NAMESPACE_REMARK, style="dim")
         lines += hanging(Text.assemble("      ", shown(state.key), ": "), text, width=width)
     return lines
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from support.audits import audit_of, checked, finding, node, sample_audit
+from support.audits import FIN_TIMEOUT, audit_of, checked, finding, node, sample_audit, state
 from support.golden import assert_golden
 from support.hostile import audits
 
@@ -71,11 +71,17 @@ def test_identical_details_of_a_large_fleet_are_told_once() -> None:
     assert len(details.splitlines()) < 420
 
 
-def test_a_namespaced_setting_says_that_pods_keep_their_own_value() -> None:
-    details = printed(sample_audit(), verbosity=1)
-    by_key = {line.split(":")[0].strip(): line for line in details.splitlines() if " → " in line}
-    assert "pods keep their own value" in by_key["net.ipv4.tcp_fin_timeout"]
-    assert "pods keep" not in by_key["net.netfilter.nf_conntrack_tcp_be_liberal"]
+def test_a_namespaced_setting_says_that_it_does_not_reach_pods() -> None:
+    lines = [line.strip() for line in printed(sample_audit(), verbosity=1).splitlines()]
+    assert "net.ipv4.tcp_fin_timeout: 5, expected at least 15 (host processes only, not pods)" in lines
+    assert "net.netfilter.nf_conntrack_tcp_be_liberal: 0, expected 1" in lines
+
+
+def test_the_setting_of_a_skipped_control_is_not_told() -> None:
+    skipped = finding("tcp-fin-timeout", "skip", reason="does not apply here", settings=(FIN_TIMEOUT,))
+    details = printed(audit_of(checked("n", [skipped], [state(FIN_TIMEOUT, "60", "any")])), verbosity=2)
+    assert "does not apply here" in details
+    assert FIN_TIMEOUT not in details
 
 
 def test_passes_and_skips_are_told_at_the_second_level_only() -> None:
