@@ -7,7 +7,7 @@ from datetime import date
 from fleet.facts.request import key_in_dots
 from fleet.kernel.catalogue import KEYS
 from fleet.model.facts import NodeFacts, Reason, Unavailable
-from fleet.model.finding import Finding, FindingStatus, SettingState
+from fleet.model.finding import Finding, FindingStatus, Scope, SettingState
 from fleet.policy.context import all_modules, make_context
 from fleet.policy.control import Control, Policy
 from fleet.policy.expression import ExpressionError, FactUnavailableError
@@ -34,14 +34,15 @@ def evaluate(
     """
     context = make_context(facts, policy.variables, host.data)
     findings: list[Finding] = []
-    states: dict[str, SettingState] = {}
+    expected: dict[str, list[str]] = {}
     for control in policy.controls:
         verdict = _judge(control, facts, context)
         findings.append(_with_exceptions(_finding(control, verdict), policy, host, today))
         if control.setting.kind == "sysctl":
-            state = _state(control, verdict, facts)
-            states[state.key] = _joined(states.get(state.key), state)
-    return tuple(findings), tuple(states.values())
+            expected.setdefault(control.setting.target, []).append(verdict.expected)
+    scopes = {control.setting.target: control.scope for control in policy.controls}
+    states = (_state(key, words, scopes[key] or "host", facts) for key, words in expected.items())
+    return tuple(findings), tuple(states)
 
 
 def needed_keys(policy: Policy) -> tuple[str, ...]:
@@ -181,16 +182,9 @@ def _with_exceptions(finding: Finding, policy: Policy, host: HostView, today: da
     return replace(finding, reason=finding.reason + expired)
 
 
-def _state(control: Control, verdict: _Verdict, facts: NodeFacts) -> SettingState:
-    sysctl = facts.sysctls.get(control.setting.target)
+def _state(key: str, expected: list[str], scope: Scope, facts: NodeFacts) -> SettingState:
+    """One key with what every control of it expects."""
+    sysctl = facts.sysctls.get(key)
     live = None if sysctl is None or isinstance(sysctl.value, Unavailable) else sysctl.value
-    return SettingState(key=control.setting.target, live=live, expected=verdict.expected, scope=control.scope or "host")
-
-
-def _joined(before: SettingState | None, state: SettingState) -> SettingState:
-    """Two controls of one key: both expectations count."""
-    if before is None or before.expected == ANY:
-        return state
-    if state.expected in {ANY, before.expected}:
-        return before
-    return replace(state, expected=f"{before.expected} and {state.expected}")
+    words = dict.fromkeys(each for each in expected if each != ANY)
+    return SettingState(key=key, live=live, expected=" and ".join(words) or ANY, scope=scope)

@@ -81,10 +81,13 @@ class Predicate:
         names = self._names
         if "loaded" in names:
             return "is loaded" if value else "is not loaded"
-        if names & {"exists", "content"}:
-            if value is None:
-                return "is absent"
-            return "has other content" if "content" in names else "is present"
+        if names & {"exists", "content"} and value is None:
+            return "is absent"
+        if "content" in names:
+            same = all(_RULES[term.name].holds(value, term.operand, None) for term in self.terms)
+            return "has the content that the control gives" if same else "has other content"
+        if "exists" in names:
+            return "is present"
         return f"is {self._style(value)}"
 
     @property
