@@ -56,6 +56,7 @@ class KnownHosts:
         self._by_name: dict[str, list[KnownKey]] = {}
         self._hashed: list[tuple[bytes, bytes, KnownKey]] = []
         self._patterns: list[tuple[_Pattern, KnownKey]] = []
+        self._found: dict[str, tuple[KnownKey, ...]] = {}
         self.lines = 0
         for line in data.decode(errors="replace").splitlines():
             self.add(line)
@@ -63,6 +64,7 @@ class KnownHosts:
     def add(self, line: str) -> None:
         """Index one more line."""
         self.lines += 1
+        self._found.clear()
         text = line.strip()
         if not text or text.startswith("#"):
             return
@@ -83,6 +85,11 @@ class KnownHosts:
     def lookup(self, name: str) -> tuple[KnownKey, ...]:
         """Find the lines for a name as known_hosts writes it, such as ``db1`` or ``[db1]:2222``."""
         name = name.lower()
+        if name not in self._found:
+            self._found[name] = self._search(name)
+        return self._found[name]
+
+    def _search(self, name: str) -> tuple[KnownKey, ...]:
         found = list(self._by_name.get(name, ()))
         encoded = name.encode()
         found += [key for salt, digest, key in self._hashed if hmac.digest(salt, encoded, "sha1") == digest]
@@ -111,7 +118,9 @@ class KnownHosts:
         if hosts.startswith(_HASHED):
             salt, _, digest = hosts[len(_HASHED) :].partition("|")
             try:
-                self._hashed.append((base64.b64decode(salt), base64.b64decode(digest), key))
+                self._hashed.append(
+                    (base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True), key)
+                )
             except binascii.Error:
                 if key.marker == "@revoked":
                     raise DocumentError(

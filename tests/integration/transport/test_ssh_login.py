@@ -184,7 +184,8 @@ def test_new_host_key_is_remembered_and_checked_from_then_on(
 def test_ssh_config_says_how_to_reach_a_host(tmp_path: Path, home: Path, transport: SshTransport) -> None:
     with start_sshd(tmp_path / "own") as node:
         (home / ".ssh" / "config").write_text(
-            f"Include extra.conf\nHost web\n  HostName 127.0.0.1\n  Port {node.port}\n  IdentityFile {node.client_key}\n"
+            "Include extra.conf\nHost web\n  HostName 127.0.0.1\n"
+            f"  Port {node.port}\n  IdentityFile {node.client_key}\n"
             f"  UserKnownHostsFile {node.known_hosts}\n"
         )
         (home / ".ssh" / "extra.conf").write_text(f"Host web\n  User {node.endpoint().user}\n")
