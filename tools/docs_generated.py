@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 
-from fleet.document import load_document
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.key import Bounds, Default, Key
-from fleet.policy.predicate import Predicate, Term
-from fleet.policy.profile import ControlDocument, PredicateDocument, ProfileDocument, SettingDocument
+from fleet.policy.control import Control
+from fleet.policy.playbook import load_profile_controls
+from fleet.policy.profile import ProfileDocument
+from fleet.policy.profile_source import shipped_profile, shipped_profile_names
 from fleet.report.schema import schemas
 
 NOTE = "<!-- Made by `make docs` from the code: change it there. -->\n"
@@ -40,14 +40,13 @@ def generated() -> dict[str, str]:
     }
 
 
-def shipped_profiles() -> list[ProfileDocument]:
-    """All profiles that come with fleet, by name."""
-    folder = files("fleet.policy.profiles")
-    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
-    return [load_document(str(folder / name), ProfileDocument) for name in names]
+def shipped_profiles() -> list[tuple[ProfileDocument, Sequence[Control]]]:
+    """All profiles that come with fleet, by name, each with its controls."""
+    loaded = map(shipped_profile, shipped_profile_names())
+    return [(profile, load_profile_controls(document, profile)) for document, profile in loaded]
 
 
-def controls_page(profiles: Sequence[ProfileDocument]) -> str:
+def controls_page(profiles: Sequence[tuple[ProfileDocument, Sequence[Control]]]) -> str:
     """What each control of the shipped profiles holds, why, and where that is from."""
     parts = [
         NOTE,
@@ -61,12 +60,12 @@ def controls_page(profiles: Sequence[ProfileDocument]) -> str:
                     f"[{control.id}](#{control.id})",
                     control.impact,
                 ]
-                for profile in profiles
-                for control in profile.controls
+                for profile, controls in profiles
+                for control in controls
             ),
         ),
     ]
-    for profile in profiles:
+    for profile, controls in profiles:
         parts += [f"## Profile {profile.profile}\n", f"{profile.title}.\n"]
         if profile.vars:
             rows = (
@@ -74,7 +73,7 @@ def controls_page(profiles: Sequence[ProfileDocument]) -> str:
                 for name, variable in profile.vars.items()
             )
             parts.append(_table(["Variable", "Default", "Range", "Why"], rows))
-        parts += [_control(control) for control in profile.controls]
+        parts += map(_control, controls)
     return "\n".join(parts)
 
 
@@ -83,16 +82,16 @@ def keys_page(keys: Iterable[Key]) -> str:
     return "\n".join([NOTE, "# Keys\n", KEYS_INTRODUCTION, *map(_key, keys)])
 
 
-def _control(control: ControlDocument) -> str:
+def _control(control: Control) -> str:
     lines = [
         f"### {control.id}\n",
         f"{control.title}.\n",
         f"- impact: {control.impact}",
-        f"- setting: {_setting(control.setting)}",
-        f"- expected: `{_predicate(control.expect)}`",
+        f"- setting: {control.setting.kind} `{control.setting.target}`",
+        f"- expected: `{control.expect.describe()}`",
     ]
     if control.prefer is not None:
-        lines.append(f"- better: `{_predicate(control.prefer)}`")
+        lines.append(f"- better: `{control.prefer.describe()}`")
     if control.when is not None:
         lines.append(f"- only if: `{control.when}`; else skipped: {control.skip_reason}")
     lines += [f"- why: {_one_line(control.why)}", *_sources(control.sources)]
@@ -111,16 +110,6 @@ def _key(key: Key) -> str:
     if key.pod_remedy:
         lines.append(f"- for a pod: {key.pod_remedy}")
     return "\n".join([*lines, *_sources(key.sources)]) + "\n"
-
-
-def _setting(setting: SettingDocument) -> str:
-    ((kind, name),) = setting.model_dump(exclude_none=True).items()
-    return f"{kind} `{name}`"
-
-
-def _predicate(document: PredicateDocument) -> str:
-    given = document.model_dump(exclude_none=True)
-    return Predicate(tuple(Term(name, operand) for name, operand in given.items())).describe()
 
 
 def _bounds(bounds: Bounds | None) -> str:
