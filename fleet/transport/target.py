@@ -80,6 +80,7 @@ class Target:
 def resolve(endpoint: Endpoint, lookup: Lookup) -> Target:
     """Join an endpoint with ~/.ssh/config; what the endpoint says wins.
 
+    Jump hosts are offered the keys of the endpoint too, never its password.
     ``StrictHostKeyChecking no`` is taken as ``accept-new``: changed keys are refused whatever it says.
 
     Raises:

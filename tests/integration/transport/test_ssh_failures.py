@@ -1,5 +1,7 @@
 """Each way in which a host cannot be reached, with its kind and with what to do."""
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -18,7 +20,7 @@ from fleet.model.errors import (
     ProtocolError,
     UnreachableError,
 )
-from fleet.transport import SshTransport
+from fleet.transport import Command, SshTransport
 
 SHORT = TimeLimits(connect=0.5, auth=0.7, command=2)
 
@@ -161,6 +163,31 @@ def test_wrong_key_is_an_auth_error_that_names_it(node: Sshd, tmp_path: Path, tr
     with pytest.raises(AuthError, match=f"refused key {stranger}") as caught:
         transport.open(node.endpoint(identity_files=(str(stranger),)))
     assert "authorized_keys" in caught.value.advice
+
+
+@pytest.mark.root
+def test_sshd_that_hangs_during_the_login_is_a_timeout(tmp_path: Path, transport: SshTransport) -> None:
+    options = {
+        "AuthorizedKeysFile": "none",
+        "AuthorizedKeysCommand": "/bin/sleep 20",
+        "AuthorizedKeysCommandUser": "root",
+    }
+    with (
+        start_sshd(tmp_path / "own", options=options) as node,
+        pytest.raises(HostTimeoutError, match=r"did not finish the login within 0\.7 s"),
+    ):
+        transport.open(node.endpoint(limits=SHORT))
+
+
+def test_node_that_freezes_after_the_login_is_a_timeout(tmp_path: Path, transport: SshTransport) -> None:
+    with start_sshd(tmp_path / "own") as node:
+        connection = transport.open(node.endpoint())
+        for pid in node.sessions():
+            os.kill(pid, signal.SIGSTOP)
+        before = time.monotonic()
+        with pytest.raises(HostTimeoutError, match=r"did not start the command within 0\.5 s"):
+            connection.run(Command(arguments=("true",), timeout=0.5))
+        assert time.monotonic() - before < 3
 
 
 def test_unknown_host_key_is_refused_with_its_fingerprint(node: Sshd, transport: SshTransport) -> None:
