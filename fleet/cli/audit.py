@@ -59,7 +59,7 @@ def audit(
     """
     path = find_playbook(playbook)
     policy = load_playbook(path)
-    chosen = target(inventory=inventory, local=local, limit=limit, hosts="all" if local else policy.playbook.hosts)
+    chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
     with (
         host_progress("auditing", len(chosen.names)) as progress,
         Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from nornir.core.inventory import Inventory
-
 from fleet.model.errors import UsageError
-from fleet.policy import Selected, parse_selection, select
-from fleet.runner.inventory import FleetInventory, host_views, local_inventory
+from fleet.policy import Policy, Selected, check_atoms, parse_selection, select
+from fleet.runner.inventory import FleetInventory, Inventory, host_views, local_inventory
 from fleet.transport import LocalTransport, SshTransport, Transport
 
 
@@ -20,34 +18,44 @@ class Target:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The chosen hosts, in the inventory's order."""
         return tuple(chosen.host.name for chosen in self.selected)
 
 
-def target(*, inventory: str, local: bool, limit: str | None, hosts: str = "all") -> Target:
+def target(*, inventory: str, local: bool, limit: str | None, policy: Policy | None = None) -> Target:
     """Choose hosts.
 
     Args:
-        inventory: its directory; not looked at with ``local``.
+        inventory: its directory; not looked at with ``local``, nor is what the playbook says of hosts.
         limit: what the operator said on the command line.
-        hosts: what the playbook says; both must hold.
+        policy: a playbook, whose own selection must hold too.
 
     Raises:
-        UsageError: the inventory or an expression does not load, or no host is left.
+        UsageError: the inventory or an expression does not load, names what is not there, or leaves no host.
     """
     if local:
-        if limit is not None:
-            raise UsageError("--limit chooses from an inventory, and --local has none: leave one of them out")
-        loaded = local_inventory()
-        return Target(
-            inventory=loaded, selected=select(parse_selection("all"), host_views(loaded)), transport=LocalTransport()
-        )
+        return _local(limit)
     loaded = FleetInventory(inventory).load()
-    views = host_views(loaded)
-    chosen = select(parse_selection(hosts), views)
-    if limit is not None:
-        within = {one.host.name for one in chosen}
-        chosen = tuple(one for one in select(parse_selection(limit), views) if one.host.name in within)
+    hosts, groups = host_views(loaded), tuple(loaded.groups)
+    chosen = select(parse_selection("all" if limit is None else limit), hosts, groups)
+    if policy is not None:
+        for exception in policy.exceptions:
+            check_atoms(exception.hosts, hosts, groups)
+        meant = {one.host.name: one for one in select(policy.hosts, hosts, groups)}
+        chosen = tuple(one if limit is not None else meant[one.host.name] for one in chosen if one.host.name in meant)
     if not chosen:
-        asked = " and ".join(f"'{text}'" for text in (hosts if hosts != "all" else None, limit) if text)
-        raise UsageError(f"no host selected by {asked or 'the inventory: it is empty'}; see 'fleet inventory'")
+        asked = [text for text in (policy and policy.hosts.text, limit) if text]
+        raise UsageError(
+            f"no host selected by {' and '.join(map(repr, asked))}; 'fleet inventory' lists them"
+            if asked
+            else f"the inventory {inventory} has no hosts"
+        )
     return Target(inventory=loaded, selected=chosen, transport=SshTransport())
+
+
+def _local(limit: str | None) -> Target:
+    if limit is not None:
+        raise UsageError("--limit chooses from an inventory, and --local has none: leave one of them out")
+    loaded = local_inventory()
+    everyone = select(parse_selection("all"), host_views(loaded))
+    return Target(inventory=loaded, selected=everyone, transport=LocalTransport())

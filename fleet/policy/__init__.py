@@ -3,7 +3,7 @@
 from fleet.policy.control import Policy
 from fleet.policy.evaluate import evaluate, needed_files, needed_keys
 from fleet.policy.host import HostView
-from fleet.policy.playbook import load_playbook
+from fleet.policy.playbook import check_hosts, load_playbook
 from fleet.policy.selection import Selected, Selection, check_atoms, parse_selection, select
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Selected",
     "Selection",
     "check_atoms",
+    "check_hosts",
     "evaluate",
     "load_playbook",
     "needed_files",

@@ -75,5 +75,4 @@ def iso(moment: datetime) -> str:
 
 def _unchecked(name: str, error: Exception) -> HostAudit:
     reason = failure(error)
-    status = "unreachable" if reason.kind == "unreachable" else "failed"
-    return HostAudit(name=name, status=status, error=reason)
+    return HostAudit(name=name, status="unreachable" if reason.kind == "unreachable" else "failed", error=reason)

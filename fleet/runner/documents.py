@@ -76,7 +76,9 @@ class DefaultsFile(Addressed):
     """defaults.yaml."""
 
     data: dict[str, JsonValue] = Field(default_factory=dict)
-    connection_options: ConnectionOptionsByPlugin = ConnectionOptionsByPlugin()
+    connection_options: ConnectionOptionsByPlugin = Field(
+        default_factory=lambda: ConnectionOptionsByPlugin.model_validate({})
+    )
 
 
 class Element(DefaultsFile):

@@ -11,6 +11,8 @@ from fleet.model.errors import DocumentError
 from fleet.policy import HostView
 from fleet.runner.documents import DefaultsFile, Element, ElementsFile, FleetOptions, OtherOptions, SshExtras
 
+__all__ = ["FleetInventory", "Inventory", "address", "host_view", "host_views", "local_inventory"]
+
 HOSTS_FILE, GROUPS_FILE, DEFAULTS_FILE = "hosts.yaml", "groups.yaml", "defaults.yaml"
 LOCAL_HOST = "localhost"
 

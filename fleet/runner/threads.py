@@ -1,11 +1,14 @@
 """A nornir runner that Ctrl-C can stop at once."""
 
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import TypeVar
 
 from nornir.core.inventory import Host
 from nornir.core.task import AggregatedResult, MultiResult, Task
+
+T = TypeVar("T")
 
 
 class InterruptibleRunner:
@@ -33,12 +36,21 @@ class InterruptibleRunner:
                     return
                 done.put((host.name, task.copy().start(host)))
 
-        for number in range(min(self._workers, len(hosts))):
-            Thread(target=work, name=f"fleet-worker-{number}", daemon=True).start()
         try:
-            finished = dict(done.get() for _ in hosts)
+            for number in range(min(self._workers, len(hosts))):
+                Thread(target=work, name=f"fleet-worker-{number}", daemon=True).start()
+            finished = dict(_wait_for(done) for _ in hosts)
         finally:
             waiting.clear()
         result = AggregatedResult(task.name)
         result.update((host.name, finished[host.name]) for host in hosts)
         return result
+
+
+def _wait_for(queue: SimpleQueue[T]) -> T:
+    # A signal that comes just before get() blocks would wait as long as get() does: so get() comes up for air.
+    while True:
+        try:
+            return queue.get(timeout=0.2)
+        except Empty:
+            continue

@@ -1,0 +1,128 @@
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fleet.model.connection import Completed, Endpoint
+from fleet.model.errors import UnreachableError, UsageError
+from fleet.policy import HostView
+from fleet.runner.fleet import Fleet
+from fleet.transport import Command, Connection
+from nornir.core.inventory import Host, Hosts, Inventory
+
+
+def inventory(*names: str) -> Inventory:
+    return Inventory(hosts=Hosts({name: Host(name, hostname=name) for name in names}))
+
+
+class Recorded:
+    """A transport that notes what is opened and closed, and fails where told to."""
+
+    def __init__(self, failing: dict[str, Exception] | None = None) -> None:
+        self.failing = failing or {}
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+
+    def open(self, endpoint: Endpoint) -> Connection:
+        if endpoint.address in self.failing:
+            raise self.failing[endpoint.address]
+        self.opened.append(endpoint.address)
+        return RecordedConnection(self, endpoint.address)
+
+    def close(self) -> None:
+        self.closed.append("all")
+
+
+class RecordedConnection:
+    def __init__(self, transport: Recorded, address: str) -> None:
+        self._transport = transport
+        self._address = address
+
+    def run(self, command: Command) -> Completed:
+        return Completed(exit_status=0, stdout=" ".join(command.arguments).encode(), stderr=b"")
+
+    def close(self) -> None:
+        self._transport.closed.append(self._address)
+
+
+def greet(host: HostView, connection: Connection) -> bytes:
+    return connection.run(Command(arguments=("hello", host.name))).stdout
+
+
+def test_every_host_is_opened_once_and_closed() -> None:
+    transport = Recorded()
+    with Fleet(inventory("a", "b", "c"), transport) as fleet:
+        assert fleet.run(greet) == {"a": b"hello a", "b": b"hello b", "c": b"hello c"}
+    assert sorted(transport.opened) == ["a", "b", "c"]
+    assert sorted(transport.closed) == ["a", "all", "b", "c"]
+
+
+def test_one_failing_host_stops_no_other_and_is_visited_again_by_the_next_job() -> None:
+    error = UnreachableError("b", "no answer")
+    transport = Recorded({"b": error})
+    with Fleet(inventory("a", "b"), transport) as fleet:
+        assert fleet.run(greet) == {"a": b"hello a", "b": error}
+        transport.failing.clear()
+        assert fleet.run(greet) == {"a": b"hello a", "b": b"hello b"}
+
+
+def test_only_the_named_hosts_are_visited() -> None:
+    transport = Recorded()
+    with Fleet(inventory("a", "b", "c"), transport) as fleet:
+        assert list(fleet.run(greet, hosts=["c", "a"])) == ["a", "c"]
+
+
+def test_a_bug_in_a_job_is_a_result_of_that_host_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    def stumble(host: HostView, _connection: Connection) -> str:
+        return {"a": "fine"}[host.name]
+
+    with Fleet(inventory("a", "b"), Recorded()) as fleet:
+        results = fleet.run(stumble)
+    assert results["a"] == "fine"
+    assert isinstance(results["b"], KeyError)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_makes_every_host_fail_is_an_error_of_the_run() -> None:
+    with Fleet(inventory("a"), Recorded({"a": UsageError("bad ssh config")})) as fleet, pytest.raises(UsageError):
+        fleet.run(greet)
+
+
+def test_no_more_than_the_given_workers_at_a_time() -> None:
+    together = threading.Barrier(3, timeout=10)
+    running: list[int] = []
+
+    def meet(_host: HostView, _connection: Connection) -> int:
+        running.append(threading.active_count())
+        return together.wait()
+
+    before = threading.active_count()
+    with Fleet(inventory(*"abcdef"), Recorded(), workers=3) as fleet:
+        fleet.run(meet)
+    assert max(running) - before <= 3
+
+
+def test_an_interrupt_leaves_at_once_and_drops_the_hosts_that_wait() -> None:
+    started, release = threading.Event(), threading.Event()
+    visited: list[str] = []
+
+    def hang(host: HostView, _connection: Connection) -> None:
+        visited.append(host.name)
+        started.set()
+        release.wait(10)
+
+    def interrupt(when: Callable[[], object]) -> None:
+        when()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(interrupt, lambda: started.wait(10))
+        with Fleet(inventory("a", "b"), Recorded(), workers=1) as fleet, pytest.raises(KeyboardInterrupt):
+            fleet.run(hang)
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("fleet-worker"):
+            thread.join(10)
+    assert visited == ["a"]

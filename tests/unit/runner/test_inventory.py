@@ -1,0 +1,96 @@
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from fleet.model.errors import DocumentError
+from fleet.runner.inventory import FleetInventory, host_views
+
+
+def write(directory: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (directory / f"{name}.yaml").write_text(dedent(text).lstrip("\n"))
+    return directory
+
+
+def test_hosts_take_address_data_and_groups_from_all_levels(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        hosts="""
+            db-1: {hostname: 192.0.2.1, groups: [db], data: {rack: a1}}
+            bare:
+        """,
+        groups="""
+            db: {groups: [prod], username: ops, data: {role: db}}
+            prod: {data: {role: any, stage: prod}}
+        """,
+        defaults="{username: root, port: 2222, data: {site: x}}",
+    )
+    inventory = FleetInventory(str(tmp_path)).load()
+    views = {view.name: view for view in host_views(inventory)}
+    assert views["db-1"].groups == ("db", "prod")
+    assert views["db-1"].data == {"rack": "a1", "role": "db", "stage": "prod", "site": "x"}
+    assert (inventory.hosts["db-1"].username, inventory.hosts["db-1"].port) == ("ops", 2222)
+    assert (views["bare"].address, inventory.hosts["bare"].username) == ("bare", "root")
+
+
+def test_groups_and_defaults_may_be_absent(tmp_path: Path) -> None:
+    write(tmp_path, hosts="a: {}")
+    assert [view.name for view in host_views(FleetInventory(str(tmp_path)).load())] == ["a"]
+
+
+def test_relative_paths_of_extras_start_at_the_inventory_and_home_is_expanded(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        hosts="a: {connection_options: {fleet: {extras: {identity_files: [keys/id, ~/.ssh/id], become: sudo}}}}",
+    )
+    options = FleetInventory(str(tmp_path)).load().hosts["a"].get_connection_parameters("fleet")
+    assert options.extras == {
+        "identity_files": [str(tmp_path / "keys/id"), str(Path("~/.ssh/id").expanduser())],
+        "become": "sudo",
+    }
+
+
+def test_scalars_are_what_was_written(tmp_path: Path) -> None:
+    write(tmp_path, hosts='a: {password: "0123", data: {answer: yes, mode: 0644, window: 10:30}}')
+    host = FleetInventory(str(tmp_path)).load().hosts["a"]
+    assert host.password == "0123"
+    assert host.data == {"answer": "yes", "mode": "0644", "window": "10:30"}
+
+
+def test_options_of_other_nornir_plugins_are_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, hosts="a: {connection_options: {netmiko: {port: 23, extras: {fast_cli: true}}}}")
+    options = FleetInventory(str(tmp_path)).load().hosts["a"].get_connection_parameters("netmiko")
+    assert (options.port, options.extras) == (23, {"fast_cli": True})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "position", "message"),
+    [
+        ("hosts", "a: {hostnam: x}", "hosts.yaml:1:5", "unknown key 'hostnam' (did you mean 'hostname'?)"),
+        ("hosts", "a: {}\na: {}", "hosts.yaml:2:1", "a"),
+        ("hosts", "a: {port: 70000}", "hosts.yaml:1:11", "65535"),
+        ("hosts", "a: {port: '22'}", "hosts.yaml:1:11", "whole number"),
+        ("hosts", "a: {groups: [dbx]}", "hosts.yaml:1:14", "no group 'dbx' (did you mean 'db'?)"),
+        ("hosts", "a: {groups: db}", "hosts.yaml:1:13", "list"),
+        ("hosts", "a b: {}", "hosts.yaml:1:", "is no name"),
+        ("hosts", "a: {connection_options: {fleet: {extras: {becom: sudo}}}}", "hosts.yaml:1:43", "become"),
+        ("hosts", "- a", "hosts.yaml:1:1", "mapping"),
+        ("groups", "db: {groups: [db]}", "groups.yaml:1:14", "cannot contain itself"),
+        ("groups", "db: {groups: [x]}\nx: {groups: [db]}", "groups.yaml:1:14", "'db' in 'x' in 'db'"),
+        ("groups", "db: {}\nx: {groups: [none]}", "groups.yaml:2:14", "no group 'none'"),
+        ("defaults", "user: root", "defaults.yaml:1:1", "unknown key 'user'"),
+    ],
+)
+def test_mistakes_are_refused_where_they_stand(
+    tmp_path: Path, name: str, text: str, position: str, message: str
+) -> None:
+    write(tmp_path, **{"hosts": "a: {}", "groups": "db: {}", name: text})
+    with pytest.raises(DocumentError) as refusal:
+        FleetInventory(str(tmp_path)).load()
+    assert position in str(refusal.value)
+    assert message in str(refusal.value)
+
+
+def test_a_missing_directory_says_how_to_start(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="fleet init"):
+        FleetInventory(str(tmp_path / "none")).load()
