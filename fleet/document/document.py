@@ -4,9 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.model.errors import DocumentError
+from fleet.model.text import printable
 
 Location = Sequence[str | int]
 Position = tuple[int, int]
+
+
+_MOST_SHOWN = 1000
+
+
+def refusal(message: str, *, path: str, at: Position, hint: str = "") -> DocumentError:
+    """Make the refusal of a file; what it quotes of the file cannot steer the terminal."""
+    line, column = at
+    message, hint = printable(message, _MOST_SHOWN), printable(hint, _MOST_SHOWN)
+    return DocumentError(message, path=path, line=line, column=column, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +57,8 @@ class Document:
 
     def error(self, message: str, location: Location = (), *, at_key: bool = False, hint: str = "") -> DocumentError:
         """Make the refusal of this file for the value, or the key, at a location."""
-        line, column = self.key_position(location) if at_key else self.position(location)
-        return DocumentError(message, path=self.path, line=line, column=column, hint=hint)
+        at = self.key_position(location) if at_key else self.position(location)
+        return refusal(message, path=self.path, at=at, hint=hint)
 
     def _entry(self, location: Location) -> Entry:
         entry = Entry(self.root, self.root)

@@ -10,7 +10,7 @@ from typing import cast
 
 import yaml
 
-from fleet.document.document import Document, Entry, Position
+from fleet.document.document import Document, Entry, Position, refusal
 from fleet.document.scalar import resolve_scalar
 from fleet.model.errors import DocumentError
 
@@ -57,16 +57,16 @@ def _decode(text: bytes, path: str) -> str:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
-        line, column = _place(text[: error.start].decode("utf-8"))
+        at = _place(text[: error.start].decode("utf-8"))
         message = f"byte 0x{text[error.start]:02x} is not UTF-8"
-        raise DocumentError(message, path=path, line=line, column=column, hint="save the file as UTF-8") from None
+        raise refusal(message, path=path, at=at, hint="save the file as UTF-8") from None
     decoded = decoded.removeprefix("\ufeff")
     if refused := _REFUSED.search(decoded):
-        line, column = _place(decoded[: refused.start()])
         name, hint = f"character U+{ord(refused[0]):04X}", "remove it, or write it as an escape in double quotes"
         if refused[0] == "\t":
             name, hint = "tab character", 'use blanks; in double quotes a tab is written "\\t"'
-        raise DocumentError(f"{name} is not allowed", path=path, line=line, column=column, hint=hint)
+        at = _place(decoded[: refused.start()])
+        raise refusal(f"{name} is not allowed", path=path, at=at, hint=hint)
     return decoded
 
 
@@ -83,7 +83,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, path: str) -> DocumentError:
     message = f"not valid YAML: {problem}"
     if mark is None:
         return DocumentError(message, path=path, hint=cure)
-    return DocumentError(message, path=path, line=mark.line + 1, column=mark.column + 1, hint=cure)
+    return refusal(message, path=path, at=(mark.line + 1, mark.column + 1), hint=cure)
 
 
 @dataclass(slots=True)
@@ -137,7 +137,7 @@ class _Builder:
         return Document(path=self.path, data=data, root=position, entries=self.entries)
 
     def _refuse(self, message: str, at: Position, hint: str = "") -> DocumentError:
-        return DocumentError(message, path=self.path, line=at[0], column=at[1], hint=hint)
+        return refusal(message, path=self.path, at=at, hint=hint)
 
     def _document(self, event: yaml.DocumentStartEvent, at: Position) -> None:
         self.documents += 1

@@ -1,7 +1,7 @@
 """Controls held against the facts of one node."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from fleet.facts.request import key_in_dots
@@ -10,7 +10,7 @@ from fleet.model.facts import NodeFacts, Reason, Unavailable
 from fleet.model.finding import Finding, FindingStatus, Scope, SettingState
 from fleet.policy.context import all_modules, make_context
 from fleet.policy.control import Control, Policy
-from fleet.policy.expression import ExpressionError, FactUnavailableError
+from fleet.policy.expression import Expression, ExpressionError, FactUnavailableError, Value
 from fleet.policy.host import HostView
 from fleet.policy.predicate import Predicate, PredicateError
 
@@ -32,11 +32,11 @@ def evaluate(
     Returns:
         One finding for each control, in the policy's order, and one state for each sysctl key that controls name.
     """
-    context = make_context(facts, policy.variables, host.data)
+    node = _Node(facts=facts, context=make_context(facts, policy.variables, host.data))
     findings: list[Finding] = []
     expected: dict[str, list[str]] = {}
     for control in policy.controls:
-        verdict = _judge(control, facts, context)
+        verdict = _judge(control, node)
         findings.append(_with_exceptions(_finding(control, verdict), policy, host, today))
         if control.setting.kind == "sysctl":
             expected.setdefault(control.setting.target, []).append(verdict.expected)
@@ -71,18 +71,34 @@ class _Verdict:
     expected: str = ANY
 
 
-def _judge(control: Control, facts: NodeFacts, context: Mapping[str, object]) -> _Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """What the controls of one node are held against; many of them share a condition, which is evaluated once."""
+
+    facts: NodeFacts
+    context: Mapping[str, object]
+    conditions: dict[Expression, Value] = field(default_factory=dict)
+
+    def meets(self, condition: Expression | None) -> bool:
+        if condition is None:
+            return True
+        if condition not in self.conditions:
+            self.conditions[condition] = condition.evaluate(self.context)
+        return bool(self.conditions[condition])
+
+
+def _judge(control: Control, node: _Node) -> _Verdict:
     try:
-        if control.when is not None and not control.when.evaluate(context):
+        if not node.meets(control.when):
             return _Verdict(status="skip", reason=control.skip_reason)
-        expect = control.expect.resolve(context)
+        expect = control.expect.resolve(node.context)
     except FactUnavailableError as error:
         return _Verdict(status="skip", reason=_not_checked(control, error.fact))
     except ExpressionError as error:
         return _Verdict(status="error", reason=str(error))
     expected = expect.describe()
     try:
-        verdict = _held_against(control, expect, facts, context)
+        verdict = _held_against(control, expect, node)
     except FactUnavailableError as error:
         verdict = _unavailable(control, error.fact)
     except (ExpressionError, PredicateError) as error:
@@ -90,30 +106,30 @@ def _judge(control: Control, facts: NodeFacts, context: Mapping[str, object]) ->
     return replace(verdict, expected=expected)
 
 
-def _held_against(control: Control, expect: Predicate, facts: NodeFacts, context: Mapping[str, object]) -> _Verdict:
-    value = _value(control, facts, context)
+def _held_against(control: Control, expect: Predicate, node: _Node) -> _Verdict:
+    value = _value(control, node)
     key = control.setting.target if control.setting.kind == "sysctl" else None
     if violation := expect.check(value, key=key):
         return _Verdict(status="fail", reason=_scoped(control, violation))
-    prefer = control.prefer.resolve(context) if control.prefer else None
+    prefer = control.prefer.resolve(node.context) if control.prefer else None
     if prefer and (violation := prefer.check(value, key=key, wish="preferred")):
         return _Verdict(status="warn", reason=_scoped(control, violation))
     return _Verdict(status="pass", reason=_scoped(control, expect.describe_value(value)))
 
 
-def _value(control: Control, facts: NodeFacts, context: Mapping[str, object]) -> object:
+def _value(control: Control, node: _Node) -> object:
     setting = control.setting
     match setting.kind:
         case "sysctl":
-            sysctl = facts.sysctls.get(setting.target)
+            sysctl = node.facts.sysctls.get(setting.target)
             return _read(sysctl.value if sysctl is not None else Unavailable(Reason.ABSENT))
         case "module":
-            modules = _read(all_modules(facts))
+            modules = _read(all_modules(node.facts))
             return isinstance(modules, frozenset) and setting.target in modules
         case "file":
-            return _file(setting.target, facts)
+            return _file(setting.target, node.facts)
         case "fact":
-            value = setting.fact.evaluate(context) if setting.fact is not None else None
+            value = setting.fact.evaluate(node.context) if setting.fact is not None else None
             if value is None:
                 raise FactUnavailableError(Unavailable(Reason.ABSENT, setting.target))
             return value

@@ -1,7 +1,7 @@
 """Playbooks: which profiles hold on which hosts, with which numbers and exceptions."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +9,13 @@ from typing import Annotated
 import pydantic
 
 from fleet.document import Document, Items, Location, StrictModel, did_you_mean, load_mapping, validate
+from fleet.model.errors import DocumentError
 from fleet.policy.compiling import Compiler
 from fleet.policy.control import Control, ControlException, Policy
+from fleet.policy.host import HostView
 from fleet.policy.profile import ControlDocument, Name, ProfileDocument, Scalar, Text, VariableDocument, VariableName
 from fleet.policy.profile_source import find_profile
-from fleet.policy.selection import Selection, SelectionError, parse_selection
+from fleet.policy.selection import Selection, SelectionError, check_atoms, parse_selection
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -79,6 +81,26 @@ def load_playbook(path: Path | str) -> Policy:
         exceptions=tuple(_exceptions(document, playbook, {control.id for control in controls})),
         document=document,
     )
+
+
+def check_hosts(policy: Policy, hosts: Sequence[HostView], groups: Iterable[str] = ()) -> None:
+    """Make sure that the inventory has every name that a playbook's selections use.
+
+    Args:
+        policy: a loaded playbook.
+        hosts: the whole inventory.
+        groups: groups that the inventory declares.
+
+    Raises:
+        DocumentError: at the selection in the playbook.
+    """
+    known = tuple(groups)
+    selections = [(policy.hosts, ("hosts",)), *((each.hosts, each.location) for each in policy.exceptions)]
+    for selection, location in selections:
+        try:
+            check_atoms(selection, hosts, known)
+        except SelectionError as error:
+            raise _misselected(policy.document, location, error) from None
 
 
 def load_profile_controls(document: Document, profile: ProfileDocument) -> tuple[Control, ...]:
@@ -185,5 +207,9 @@ def _selection(document: Document, location: Location, text: str) -> Selection:
     try:
         return parse_selection(text)
     except SelectionError as error:
-        message = f"{error.message}, at character {error.column} of the selection"
-        raise document.error(message, location, hint=error.hint) from None
+        raise _misselected(document, location, error) from None
+
+
+def _misselected(document: Document, location: Location, error: SelectionError) -> DocumentError:
+    message = f"{error.message}, at character {error.column} of the selection"
+    return document.error(message, location, hint=error.hint)

@@ -81,3 +81,12 @@ def test_a_valid_document_becomes_a_frozen_model() -> None:
     assert car.wheels == (Wheel(size=3), Wheel(size=4, rim="alloy"))
     with pytest.raises(pydantic.ValidationError):
         car.name = "y"  # type: ignore[misc]  # that is the point
+
+
+def test_what_a_refusal_quotes_cannot_steer_the_terminal() -> None:
+    with pytest.raises(DocumentError) as refusal:
+        validate(parse(b'name: x\n"\\e[2J\\u202eowned": 1\n', "car.yaml"), Car)
+    assert str(refusal.value) == r"car.yaml:2:1: unknown key '\x1b[2J\u202eowned'"
+    with pytest.raises(DocumentError) as refusal:
+        parse(b'"\\e": 1\n"\\e": 2\n', "car.yaml")
+    assert str(refusal.value).isprintable()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fleet.model.errors import DocumentError
-from fleet.policy.playbook import load_playbook, load_profile_controls
+from fleet.policy.host import HostView
+from fleet.policy.playbook import check_hosts, load_playbook, load_profile_controls
 from fleet.policy.profile_source import shipped_profile, shipped_profile_names
 
 DATA = Path(__file__).parents[2] / "data" / "policy"
@@ -206,3 +207,34 @@ def test_shipped_profiles_load_and_their_controls_have_names_of_their_own() -> N
     assert set(shipped_profile_names()) >= {"conntrack", "tcp", "ports", "ipvs", "kubelet"}
     assert len({control.id for control in controls}) == len(controls)
     assert all(control.sources for control in controls)
+
+
+INVENTORY = (HostView(name="web", groups=("k3s",), data={"maintenance": False}, address="a"),)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "refusal"),
+    [
+        (
+            PLAYBOOK + "hosts: all and not maintenence\n",
+            "play.yaml:3:8: the inventory has no host, group or data field 'maintenence', at character 13 of",
+        ),
+        (
+            EXCEPTION + "control: c, hosts: not wbe, reason: r, owner: o, expires: 2027-03-01}\n",
+            "play.yaml:4:25: the inventory has no host, group or data field 'wbe', at character 5 of the selection",
+        ),
+    ],
+)
+def test_a_selection_of_what_the_inventory_does_not_have_is_named_with_its_place(
+    tmp_path: Path, playbook: str, refusal: str
+) -> None:
+    assert load(tmp_path, playbook=playbook) is None
+    with pytest.raises(DocumentError) as found:
+        check_hosts(load_playbook(tmp_path / "play.yaml"), INVENTORY)
+    assert str(found.value).removeprefix(f"{tmp_path}/").startswith(refusal)
+    assert "did you mean" in str(found.value)
+
+
+def test_selections_of_what_the_inventory_has_are_accepted(tmp_path: Path) -> None:
+    assert load(tmp_path, playbook=PLAYBOOK + "hosts: w* and not maintenance and not draining\n") is None
+    check_hosts(load_playbook(tmp_path / "play.yaml"), INVENTORY, groups=["draining"])
