@@ -53,11 +53,11 @@ def open_answer(answer: bytes, *, nonce: str, host: str) -> Answer:
     """
     mark = nonce.encode()
     greeting = mark + b" fleet-facts "
-    if not answer.startswith(greeting):
+    if not answer.startswith(greeting) and not (answer and greeting.startswith(answer)):
         raise _foreign(answer, greeting, host)
     first, *rest = answer.split(b"\n" + mark + b" ")
-    version = first.removeprefix(greeting).strip()
-    if version != _VERSION:
+    version = first.removeprefix(greeting).split(b"\n", 1)[0]
+    if rest and version != _VERSION:
         raise ProtocolError(
             host,
             f"{host} answered in version '{printable(version)}' of the probe's format, this fleet reads version 1",
@@ -65,13 +65,13 @@ def open_answer(answer: bytes, *, nonce: str, host: str) -> Answer:
         )
     parts = [part.partition(b"\n") for part in rest]
     names = tuple(name for name, _, _ in parts)
+    if b"end" not in names:
+        raise ProtocolError(
+            host,
+            f"the answer of {host} was cut off after {len(answer)} bytes",
+            advice="run it again; if it happens again, look for a limit on processes or output on the node",
+        )
     if names != _SECTIONS:
-        if names == _SECTIONS[: len(names)] or b"end" not in names:
-            raise ProtocolError(
-                host,
-                f"the answer of {host} was cut off after {len(answer)} bytes",
-                advice="run it again; if it happens again, look for a limit on processes or output on the node",
-            )
         raise ProtocolError(host, f"the answer of {host} has sections that the probe does not print: {_list(names)}")
     if trailing := parts[-1][2].strip():
         raise ProtocolError(

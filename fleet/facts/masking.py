@@ -21,26 +21,29 @@ _KEPT = frozenset(
     for plus in (b"", b"+")
 )
 _KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
-_COMMENT = re.compile(rb"""((?:"(?:\\.|[^"\\])*"|'[^']*'|[^"'#]|(?<=\S)#)*)(?:^|(?<=\s))#.*""", re.DOTALL)
+# A quote opens a string only at the start of a YAML value, elsewhere it is an apostrophe; "#" starts a comment only
+# after a blank.
+_STRING_OR_COMMENT = re.compile(rb"""(?:(?<=[\s\[{,])|^)(?:"(?:\\.|[^"\\])*+"|'[^']*+')|(?:(?<=\s)|^)#""", re.DOTALL)
 
+# Possessive throughout: text of a node must not be able to make a pattern slow.
 _SENSITIVE = rb"(?:token|pass|secret|key|endpoint|credential|bearer)"
 _HINT = re.compile(_SENSITIVE + rb"|://|(?<![\w-])-t", re.IGNORECASE)
 # The sysctl keys kernel.keys.* are about limits, not secrets.
-_NAME = rb"(?<![\w./-])(?!-*kernel[./]keys[./])[\w./-]*" + _SENSITIVE + rb"[\w./-]*"
-_ASSIGN = rb"[\"']?[ \t]*[=:][ \t]*"
-_WORD = rb"(?!\(masked\))(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\[^\r\n]|[^\s\\])+"
+_NAME = rb"(?<![\w./-])(?=[\w./-]*" + _SENSITIVE + rb")(?!-*kernel[./]keys[./])[\w./-]++"
+_ASSIGN = rb"[\"']?[ \t]*+[=:][ \t]*+"
+_WORD = rb"(?!\(masked\))(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\[^\r\n]|[^\s\\])++"
 _QUOTED = re.compile(
-    rb"([\"'])(" + _NAME + rb"=)((?:\\.|(?!\1)[^\\])*)(?=\1)",
+    rb"(?<!\\)([\"'])(" + _NAME + rb"=)((?:\\.|(?!\1)[^\\])*+)(?=\1)",
     re.IGNORECASE | re.DOTALL,
 )
 _ASSIGNED = re.compile(rb"(" + _NAME + _ASSIGN + rb")(" + _WORD + rb")", re.IGNORECASE | re.DOTALL)
 _REST = re.compile(rb"(" + _NAME + _ASSIGN + rb").+", re.IGNORECASE | re.DOTALL)
-_OPTION = rb"(?<![\w./-])(?:--?[\w./-]*" + _SENSITIVE + rb"[\w./-]*|-t)[\"']?"
+_OPTION = rb"(?<![\w./-])(?:(?=--?[\w./-]*" + _SENSITIVE + rb")[\w./-]++|-t(?![\w./-]))[\"']?"
 _SEPARATE = re.compile(
-    rb"(" + _OPTION + rb"(?:[ \t]|\\\r?\n)+)(?![\"']?--)(" + _WORD + rb")", re.IGNORECASE | re.DOTALL
+    rb"(" + _OPTION + rb"(?:[ \t]|\\\r?\n)++)(?![\"']?--)(" + _WORD + rb")", re.IGNORECASE | re.DOTALL
 )
 _TAKES_NEXT = re.compile(_OPTION, re.IGNORECASE)
-_CREDENTIAL = re.compile(rb"(?m)^(\s*(?:Set|Load)Credential\w*[ \t]*=)((?:\\\r?\n|.)*)$")
+_CREDENTIAL = re.compile(rb"(?m)^([ \t]*+(?:Set|Load)Credential\w*+[ \t]*+=)((?:\\\r?\n|.)*+)$")
 _USERINFO = re.compile(rb"(://)[^/\s\"']*@")
 
 
@@ -105,5 +108,5 @@ def _mask_second(match: re.Match[bytes]) -> bytes:
 
 
 def _without_comment(line: bytes) -> bytes:
-    found = _COMMENT.fullmatch(line)
-    return mask_text(found[1].rstrip() if found else line)
+    comment = next((token for token in _STRING_OR_COMMENT.finditer(line) if token[0] == b"#"), None)
+    return mask_text(line[: comment.start()].rstrip() if comment else line)

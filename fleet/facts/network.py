@@ -154,7 +154,10 @@ def parse_ipvs(lines: list[bytes], sockets: Sockets, *, uid: int) -> Ipvs:
 
 
 def _number(sysctls: Mapping[str, Sysctl], name: str) -> int | Unavailable:
-    value = sysctls[f"net.netfilter.nf_conntrack_{name}"].value
+    key = f"net.netfilter.nf_conntrack_{name}"
+    if key not in sysctls:
+        raise MalformedError(f"nothing about {key}")
+    value = sysctls[key].value
     return value if isinstance(value, Unavailable) else integer(value.encode())
 
 
