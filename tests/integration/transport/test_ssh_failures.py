@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import paramiko
 import pytest
 from support.sshd import Sshd, free_port, make_key, start_sshd
 
@@ -188,6 +189,55 @@ def test_node_that_freezes_after_the_login_is_a_timeout(tmp_path: Path, transpor
         with pytest.raises(HostTimeoutError, match=r"did not start the command within 0\.5 s"):
             connection.run(Command(arguments=("true",), timeout=0.5))
         assert time.monotonic() - before < 3
+
+
+class _NeverStarts(paramiko.ServerInterface):
+    """Lets everybody in, opens a session, and then does not answer the request for a command."""
+
+    def __init__(self, end: threading.Event) -> None:
+        self._end = end
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        del username, key
+        return paramiko.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        del kind, chanid
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        del channel, command
+        self._end.wait(20)
+        return False
+
+
+def test_server_that_never_starts_the_command_is_a_timeout(tmp_path: Path, transport: SshTransport) -> None:
+    host_key = paramiko.PKey.from_path(make_key(tmp_path / "host"))
+    client_key = make_key(tmp_path / "client")
+    known = tmp_path / "known"
+    end = threading.Event()
+    servers: list[paramiko.Transport] = []
+
+    def talk(connection: socket.socket) -> None:
+        ssh = paramiko.Transport(connection)
+        ssh.add_server_key(host_key)
+        servers.append(ssh)
+        ssh.start_server(event=threading.Event(), server=_NeverStarts(end))
+
+    with server(talk) as port:
+        try:
+            connection = transport.open(
+                endpoint(port, identity_files=(str(client_key),), known_hosts=(str(known),), use_agent=False)
+            )
+            before = time.monotonic()
+            with pytest.raises(HostTimeoutError, match=r"did not start the command within 0\.5 s"):
+                connection.run(Command(arguments=("true",), timeout=0.5))
+            assert time.monotonic() - before < 3
+        finally:
+            end.set()
+            for ssh in servers:
+                ssh.close()
+                ssh.join(5)
 
 
 def test_unknown_host_key_is_refused_with_its_fingerprint(node: Sshd, transport: SshTransport) -> None:

@@ -1,4 +1,5 @@
 import base64
+import fcntl
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,23 @@ def test_key_that_another_process_accepted_meanwhile_is_compared(target: Make) -
     HostKeys().check(target(accept_new=True), server(1))
     with pytest.raises(HostKeyError, match="has changed"):
         ours.check(target(accept_new=True), server(2))
+
+
+def test_writer_waits_for_the_lock_and_looks_again(known: Path, target: Make) -> None:
+    write(known)
+    keys = HostKeys()
+    keys.algorithms(target())
+    line = known_line("web", server().key_type, server().blob, hashed=False)
+    with known.open("a") as other, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = pool.submit(keys.check, target(accept_new=True), server())
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
+        other.write(f"{line}\n")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        waiting.result(5)
+    assert known.read_text() == f"{line}\n"
 
 
 def test_only_algorithms_of_known_keys_are_asked_for(known: Path, target: Make) -> None:
