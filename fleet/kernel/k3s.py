@@ -1,4 +1,4 @@
-"""The configuration that k3s starts with: files and arguments merged as k3s merges them.
+"""The configuration that k3s and RKE2 start with: files and arguments merged as they merge them.
 
 https://docs.k3s.io/installation/configuration: config.yaml first, then config.yaml.d/*.yaml by name. The last value of
 a key counts; a list is replaced unless the later file writes the key with ``+``. Arguments replace what files say. RKE2
@@ -7,14 +7,23 @@ works alike but runs kube-proxy as a process of its own, whose arguments can be 
 
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from fleet.document.document import Document
 from fleet.document.reader import parse
 from fleet.kernel.layers import layered
 from fleet.kernel.options import options
 from fleet.kernel.unitfile import unit_commands
+from fleet.model.errors import DocumentError
 from fleet.model.facts import NodeFile, NodeProcess
 
-_CONFIG = "/etc/rancher/k3s/config.yaml"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One value with the place where an operator wrote it, such as ``/etc/rancher/k3s/config.yaml:12``."""
+
+    text: str
+    origin: str
 
 
 def k3s_setting(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> str | None:
@@ -28,49 +37,75 @@ def k3s_setting(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -
 
 
 def k3s_list(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[str, ...]:
-    """All values of a key that may be repeated, such as ``kube-proxy-arg``.
-
-    Args:
-        process: the running k3s; it hides its arguments, so those of its unit count too.
-        files: the node's files by path.
-        key: as k3s spells it, without dashes in front.
+    """All values of a key that may be repeated, such as ``kube-proxy-arg``; arguments as for ``k3s_given``.
 
     Raises:
         DocumentError: a file is no YAML that can be read.
     """
-    if given := options(process.arguments, key) or _unit_options(process, files, key):
-        return given
-    values: tuple[str, ...] = ()
-    for name, value in _settings(files):
+    return tuple(given.text for given in k3s_given(process, files, key))
+
+
+def k3s_given(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[Given, ...]:
+    """All values of a key that may be repeated, each with its place.
+
+    Args:
+        process: the running k3s or RKE2; it hides its arguments, so those of its unit count too.
+        files: the node's files by path.
+        key: as k3s spells it, without dashes in front.
+
+    Raises:
+        DocumentError: a file is no YAML, or may not be read.
+    """
+    if values := options(process.arguments, key):
+        return tuple(Given(text=text, origin=f"the arguments of {process.name}") for text in values)
+    if unit := _unit_options(process, files, key):
+        return unit
+    given: tuple[Given, ...] = ()
+    for document, name, value in _settings(process, files):
         if name == key:
-            values = _texts(value)
+            given = tuple(_texts(document, name, value))
         elif name == f"{key}+":
-            values = (*values, *_texts(value))
-    return values
+            given = (*given, *_texts(document, name, value))
+    return given
 
 
-def _unit_options(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[str, ...]:
-    service = "k3s-agent" if "agent" in (process.name.removeprefix("k3s-"), *process.arguments[1:2]) else "k3s"
-    commands = unit_commands(files, service, "ExecStart")
+def _unit_options(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[Given, ...]:
+    agent = "agent" in (process.name.partition("-")[2], *process.arguments[1:2])
+    server = "k3s" if process.name.startswith("k3s") else "rke2-server"
+    commands = unit_commands(files, f"{server.removesuffix('-server')}-agent" if agent else server, "ExecStart")
     if not commands:
         return ()
     try:
-        return options(shlex.split(commands[-1].text), key)
+        values = options(shlex.split(commands[-1].text), key)
     except ValueError:
         # systemd refuses a line with an open quote as well, so k3s did not start from it.
         return ()
+    return tuple(Given(text=text, origin=f"{commands[-1].path}:{commands[-1].line}") for text in values)
 
 
-def _settings(files: Mapping[str, NodeFile]) -> Iterator[tuple[str, object]]:
-    first = (files[_CONFIG],) if _CONFIG in files else ()
-    for file in (*first, *layered(files, (f"{_CONFIG}.d",), ".yaml")):
+def _settings(process: NodeProcess, files: Mapping[str, NodeFile]) -> Iterator[tuple[Document, str, object]]:
+    directory = f"/etc/rancher/{'k3s' if process.name.startswith('k3s') else 'rke2'}"
+    config = f"{directory}/config.yaml"
+    # An answer from what happens to be readable would be a guess.
+    for path in ("/etc/rancher", directory, config, f"{config}.d"):
+        if path in files and files[path].kind == "unreadable":
+            raise DocumentError("may not be read", path=path, hint="run as root, with become: sudo")
+    first = (files[config],) if config in files else ()
+    drop_ins = (file for suffix in (".yaml", ".yml") for file in layered(files, (f"{config}.d",), suffix))
+    for file in (*first, *sorted(drop_ins, key=lambda file: file.path.encode())):
+        if file.kind == "unreadable":
+            raise DocumentError("may not be read", path=file.path, hint="run as root, with become: sudo")
         if file.content is None:
             continue
-        data = parse(file.content, file.path).data
-        if isinstance(data, dict):
-            yield from data.items()
+        document = parse(file.content, file.path)
+        if isinstance(document.data, dict):
+            for name, value in document.data.items():
+                yield document, name, value
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def _texts(document: Document, name: str, value: object) -> Iterator[Given]:
     members = value if isinstance(value, list) else [value]
-    return tuple(str(member).lower() if isinstance(member, bool) else str(member) for member in members)
+    for index, member in enumerate(members):
+        line, _ = document.position((name, index) if isinstance(value, list) else (name,))
+        text = str(member).lower() if isinstance(member, bool) else str(member)
+        yield Given(text=text, origin=f"{document.path}:{line}")

@@ -63,7 +63,8 @@ def _of_kube_proxy(process: NodeProcess, files: Mapping[str, NodeFile]) -> Proxy
     path = option(process.arguments, "config")
     if path is None:
         return _of_text(option(process.arguments, "proxy-mode"), "kube-proxy's --proxy-mode")
-    file = files.get(path)
+    # In a pod the path is that of its container, which the host sees through /proc.
+    file = files.get(f"/proc/{process.pid}/root{path}") or files.get(path)
     if file is None or file.content is None:
         return ProxyMode(mode="unknown", evidence=f"kube-proxy's {path} could not be read")
     try:

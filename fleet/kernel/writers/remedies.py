@@ -1,0 +1,100 @@
+"""Where a value belongs that a writer would overwrite: with the writer, not in sysctl.d."""
+
+from collections.abc import Mapping
+
+from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.writers.conntrack import BUCKETS, CLOSE_WAIT, ESTABLISHED, MAX, UDP, UDP_STREAM
+from fleet.kernel.writers.kubelet import KUBELET_VALUES
+from fleet.kernel.writers.writer import Writer
+
+_FIELDS: Mapping[str, tuple[str, str]] = {
+    ESTABLISHED: ("conntrack.tcpEstablishedTimeout", "conntrack-tcp-timeout-established"),
+    CLOSE_WAIT: ("conntrack.tcpCloseWaitTimeout", "conntrack-tcp-timeout-close-wait"),
+    UDP: ("conntrack.udpTimeout", "conntrack-udp-timeout"),
+    UDP_STREAM: ("conntrack.udpStreamTimeout", "conntrack-udp-timeout-stream"),
+}
+_STRICT_ARP = frozenset({"net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"})
+_RESTART_PROXY = "kubectl -n kube-system rollout restart daemonset kube-proxy"
+
+
+def remedy(writer: Writer, key: str, expected: str) -> str:
+    """One sentence: where to write what, so that the key has the expected value after the writer has run.
+
+    Args:
+        writer: what writes the key.
+        key: in dots.
+        expected: the value that is wanted, as the kernel prints it.
+    """
+    match writer.kind:
+        case "kube-proxy" | "k3s" | "rke2":
+            return _of_kubernetes(writer, key, expected)
+        case "kubelet":
+            return _of_kubelet(writer, key, expected)
+        case "tuned":
+            return (
+                f"Set {key}={expected} in the [sysctl] section of a profile of your own in /etc/tuned that includes the"
+                " present one, and activate it with tuned-adm profile."
+            )
+        case "ufw":
+            return f"Write {key.replace('.', '/')}={expected} into {writer.place}, which ufw applies when it starts."
+        case "systemd-networkd" | "dockerd":
+            networkd, docker = "IPForward=", "ip-forward" if key == "net.ipv4.ip_forward" else "icc and userland-proxy"
+            setting = networkd if writer.kind == "systemd-networkd" else docker
+            return f"Change {setting} in {writer.place} and restart {writer.name}, if nothing needs it."
+        case "cilium" | "calico":
+            return _as_it_is(writer, key)
+
+
+def _of_kubernetes(writer: Writer, key: str, expected: str) -> str:
+    if key in _FIELDS:
+        field, flag = _FIELDS[key]
+        return _placed(writer, f"{field}: {expected}s", (f"{flag}={expected}s",), " (0s leaves the key to sysctl.d)")
+    if key == MAX:
+        # One a core is less than min on any node, so min alone decides, the cap of 1.36 notwithstanding.
+        return _placed(
+            writer,
+            f"conntrack.maxPerCore: 1 and conntrack.min: {expected}",
+            ("conntrack-max-per-core=1", f"conntrack-min={expected}"),
+            " (a maxPerCore of 0 leaves the key to sysctl.d)",
+        )
+    if key == BUCKETS:
+        rest = f" and set {key} in sysctl.d, since kube-proxy only ever raises it"
+        return _placed(writer, "conntrack.maxPerCore: 0", ("conntrack-max-per-core=0",), rest)
+    if key == BE_LIBERAL:
+        on = "true" if expected == "1" else "false"
+        # Else kube-proxy has started without its rule, and the node has neither.
+        rest = "" if expected == "1" else " and set the key to 0"
+        return _placed(writer, f"conntrack.tcpBeLiberal: {on}", (f"conntrack-tcp-be-liberal={on}",), rest)
+    if key in _STRICT_ARP:
+        return _placed(writer, "ipvs.strictARP: false", ("ipvs-strict-arp=false",), "")
+    return _as_it_is(writer, key)
+
+
+def _as_it_is(writer: Writer, key: str) -> str:
+    return f"{writer.name} needs {key} as it writes it: expect {writer.value or 'its value'} on its nodes."
+
+
+def _placed(writer: Writer, field: str, flags: tuple[str, ...], rest: str) -> str:
+    if writer.place.startswith("/etc/rancher/"):
+        product = writer.place.split("/")[3]
+        values = ", ".join(f'"{flag}"' for flag in flags)
+        return (
+            f"Write kube-proxy-arg+: [{values}] into a file that sorts last in {writer.place}{rest}, then restart"
+            f" {product}."
+        )
+    if writer.place == "the kube-proxy ConfigMap":
+        return f"Set {field} in config.conf of the kube-proxy ConfigMap{rest}, then run {_RESTART_PROXY}."
+    if writer.service in {"k3s", "rke2"}:
+        added = " ".join(f"--kube-proxy-arg={flag}" for flag in flags)
+        return f"Add {added} at the end of {writer.place}{rest}, then restart {writer.service}."
+    return f"Add {' '.join(f'--{flag}' for flag in flags)} to the arguments of kube-proxy{rest}, then restart it."
+
+
+def _of_kubelet(writer: Writer, key: str, expected: str) -> str:
+    value = KUBELET_VALUES.get(key, writer.value)
+    if any(write.rule == "demands" for write in writer.writes):
+        return (
+            f"Set {key}={value} in sysctl.d, so that it is there before the kubelet starts, or turn"
+            f" protectKernelDefaults off in {writer.place}."
+        )
+    return f"The kubelet writes {value} at each start and takes no other value: expect {value}, not {expected}."
