@@ -96,7 +96,7 @@ def _kind(value: object) -> str:
 
 
 def _make_environment() -> _Environment:
-    environment = _Environment(undefined=jinja2.StrictUndefined, optimized=False, cache_size=0)
+    environment = _Environment(undefined=jinja2.StrictUndefined, cache_size=0)
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
     environment.tests = {name: environment.tests[name] for name in _TESTS} | {

@@ -44,6 +44,7 @@ CONTEXT = {
         ("[1, 2] | select('gt', 1) | list", [2]),
         ("name ~ '-x'", "web-1-x"),
         ("nothing is none", True),
+        ("range is defined", False),
         ("ports[0]", 10250),
         ("nothing", None),
     ],
