@@ -65,13 +65,13 @@ def audit(
         Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
     ):
         result = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, version=__version__)
-    show(_told(result, form, verbose), output)
+    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
     if output is not None:
-        note(f"{render_summary(result)} Written to {output}")
+        note(f"{render_summary(result).plain}; written to {output}")
     return exit_code(result)
 
 
-def _told(result: Audit, form: Format, verbosity: int) -> RenderableType:
+def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType:
     if form in TEXTS:
         return TEXTS[form](result)
-    return render_audit(result, verbosity=verbosity, width=terminal_width())
+    return render_audit(result, verbosity=verbosity, width=width)

@@ -15,7 +15,7 @@ _MIB = 1 << 20
 _EXAMPLE_NODES = 12
 
 app = typer.Typer(
-    help="A local fleet of real nodes (namespaces with a real sshd each), to try fleet on. Needs root.",
+    help="A local fleet of real nodes, to try things on. Needs root.",
     no_args_is_help=True,
 )
 

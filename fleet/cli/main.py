@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from fleet import __version__
 from fleet.cli import audit, facts, init, inventory, lab, schema
@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Audit and harden the kernels of Kubernetes nodes against connection resets, over SSH.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,14 +49,16 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
+        if code == EXIT_INTERRUPTED:  # typer makes this of KeyboardInterrupt
+            complain("interrupted")
+    except TyperException as error:
         error.show()
         code = EXIT_USAGE
     except FleetError as error:
         complain(str(error))
         code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
-    except (KeyboardInterrupt, click.Abort):
-        complain("interrupted")
+    except typer.Abort:
+        complain("no answer: interrupted")
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has what it wanted. Python would complain once more when it closes stdout.

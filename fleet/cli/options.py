@@ -70,6 +70,9 @@ AcceptNewOption = Annotated[
 ConnectTimeoutOption = Annotated[
     float, typer.Option("--connect-timeout", min=0.1, metavar="SECONDS", help="Limit for TCP to connect.")
 ]
+AuthTimeoutOption = Annotated[
+    float, typer.Option("--auth-timeout", min=0.1, metavar="SECONDS", help="Limit for the handshake and login.")
+]
 CommandTimeoutOption = Annotated[
     float, typer.Option("--command-timeout", min=0.1, metavar="SECONDS", help="Limit for one command on a host.")
 ]
@@ -85,6 +88,7 @@ def connection_settings(
     ask_passphrase: AskPassphraseOption = False,
     accept_new: AcceptNewOption = False,
     connect_timeout: ConnectTimeoutOption = DEFAULT_LIMITS.connect,
+    auth_timeout: AuthTimeoutOption = DEFAULT_LIMITS.auth,
     command_timeout: CommandTimeoutOption = DEFAULT_LIMITS.command,
 ) -> ConnectionSettings:
     """Join options, environment and prompts.
@@ -98,7 +102,7 @@ def connection_settings(
             passphrase=_secret("passphrase", "Passphrase of the key", ask=ask_passphrase),
             become_password=_secret("become_password", "Password for sudo", ask=ask_become_pass),
         ),
-        limits=replace(DEFAULT_LIMITS, connect=connect_timeout, command=command_timeout),
+        limits=replace(DEFAULT_LIMITS, connect=connect_timeout, auth=auth_timeout, command=command_timeout),
         become=become.value if become else None,
         accept_new=True if accept_new else None,
     )

@@ -14,7 +14,7 @@ from fleet.report.schema import schemas
 def schema(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which; without it, the names.")] = None,
 ) -> None:
-    """Print the JSON Schema of a result, for whoever reads it with a program."""
+    """Print the JSON Schema of a document or result."""
     known = schemas()
     if name is None:
         show("\n".join(sorted(known)), None)
