@@ -52,7 +52,7 @@ def audit(
     output: options.OutputOption = None,
     verbose: options.VerboseOption = 0,
     workers: options.WorkersOption = DEFAULT_WORKERS,
-) -> int:
+) -> None:
     """Compare each node with a playbook. Nothing is changed.
 
     Exit code 0: all as expected. 1: a host could not be checked. 2: usage. 3: findings.
@@ -68,7 +68,7 @@ def audit(
     show(_told(result, form, verbose, terminal_width() if output is None else None), output)
     if output is not None:
         note(f"{render_summary(result).plain}; written to {output}")
-    return exit_code(result)
+    raise typer.Exit(exit_code(result))
 
 
 def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import typer
+
 from fleet import __version__
 from fleet.cli import options
 from fleet.cli.output import show
@@ -11,7 +13,7 @@ from fleet.facts import ProbeRequest
 from fleet.kernel.catalogue import KEYS
 from fleet.model.finding import Failure
 from fleet.report.facts_json import FactsReport, facts_json
-from fleet.report.status import EXIT_HOST_NOT_CHECKED, EXIT_NOTHING_TO_REPORT
+from fleet.report.status import EXIT_HOST_NOT_CHECKED
 from fleet.runner.audit import failure, iso, read_facts
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
@@ -25,7 +27,7 @@ def facts(
     local: options.LocalOption = False,
     output: options.OutputOption = None,
     workers: options.WorkersOption = DEFAULT_WORKERS,
-) -> int:
+) -> None:
     """Show as JSON what one reading of each node gives. Nothing is changed; secrets are masked."""
     chosen = target(inventory=inventory, local=local, limit=limit)
     request = ProbeRequest(keys=tuple(KEYS))
@@ -44,5 +46,5 @@ def facts(
         ),
         output,
     )
-    unread = any(isinstance(host, Failure) for host in hosts.values())
-    return EXIT_HOST_NOT_CHECKED if unread else EXIT_NOTHING_TO_REPORT
+    if any(isinstance(host, Failure) for host in hosts.values()):
+        raise typer.Exit(EXIT_HOST_NOT_CHECKED)

@@ -2,10 +2,9 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from typer.exceptions import TyperException
 
 from fleet import __version__
 from fleet.cli import audit, facts, init, inventory, lab, schema
@@ -44,35 +43,22 @@ def _root(
 ) -> None: ...
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code, having said on stderr what went wrong."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point of the ``fleet`` program: ends with an exit code, having said on stderr what went wrong."""
     try:
-        code = app(arguments, standalone_mode=False)
-        sys.stdout.flush()
-        if code == EXIT_INTERRUPTED:  # typer makes this of KeyboardInterrupt
-            complain("interrupted")
-    except TyperException as error:
-        error.show()
-        code = EXIT_USAGE
+        app(arguments)
     except FleetError as error:
         complain(str(error))
         code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
-    except typer.Abort:
-        complain("no answer: interrupted")
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has what it wanted. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except SystemExit as end:
+        # Typer's own way to end, after usage errors and help too.
+        code = end.code if isinstance(end.code, int) else EXIT_ERROR
+        if code == EXIT_INTERRUPTED:
+            complain("interrupted")
     except Exception as error:
         if os.environ.get("FLEET_DEBUG"):
             raise
         what = f"{type(error).__name__}: {printable(str(error), 200)}"
         complain(f"{what}: this is a bug in fleet; FLEET_DEBUG=1 shows where")
         code = EXIT_ERROR
-    return code if isinstance(code, int) else 0
-
-
-def main() -> None:
-    """Entry point of the ``fleet`` program."""
-    sys.exit(run())
+    sys.exit(code)

@@ -44,7 +44,12 @@ def show(result: RenderableType, output: Path | None) -> None:
         FleetError: the file cannot be written.
     """
     if output is None:
-        _write(result, sys.stdout)
+        try:
+            _write(result, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader, such as `head`, has what it wanted. Python would complain once more when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     try:
         if output.exists() and not output.is_file():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fleet.model.errors import UsageError
-from fleet.policy import Policy, Selected, check_atoms, parse_selection, select
+from fleet.policy import Policy, Selected, check_hosts, parse_selection, select
 from fleet.runner.inventory import FleetInventory, Inventory, host_views, local_inventory
 from fleet.transport import LocalTransport, SshTransport, Transport
 
@@ -39,8 +39,7 @@ def target(*, inventory: str, local: bool, limit: str | None, policy: Policy | N
     hosts, groups = host_views(loaded), tuple(loaded.groups)
     chosen = select(parse_selection("all" if limit is None else limit), hosts, groups)
     if policy is not None:
-        for exception in policy.exceptions:
-            check_atoms(exception.hosts, hosts, groups)
+        check_hosts(policy, hosts, groups)
         meant = {one.host.name: one for one in select(policy.hosts, hosts, groups)}
         chosen = tuple(one if limit is not None else meant[one.host.name] for one in chosen if one.host.name in meant)
     if not chosen:

@@ -131,6 +131,9 @@ def _shown(value: object) -> str:
 def _valid_keys(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys of the model that stands at a location inside another."""
     for step in location:
+        if issubclass(model, pydantic.RootModel):
+            model = next(_models_in(model.model_fields["root"].annotation), model)
+            continue
         field = model.model_fields.get(str(step)) or next(
             (field for field in model.model_fields.values() if field.alias == step), None
         )

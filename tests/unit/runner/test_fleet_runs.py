@@ -5,12 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from nornir.core.inventory import Host, Hosts, Inventory
+
 from fleet.model.connection import Completed, Endpoint
 from fleet.model.errors import UnreachableError, UsageError
 from fleet.policy import HostView
 from fleet.runner.fleet import Fleet
 from fleet.transport import Command, Connection
-from nornir.core.inventory import Host, Hosts, Inventory
 
 
 def inventory(*names: str) -> Inventory:

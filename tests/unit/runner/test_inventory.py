@@ -2,6 +2,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from fleet.model.errors import DocumentError
 from fleet.runner.inventory import FleetInventory, host_views
 
