@@ -19,6 +19,7 @@ NODE_VARIABLE = "FLEET_LAB_NODE"
 _PROC = Path("/proc")
 _SSH_PORT = 22
 _LISTEN = "0A"
+_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,11 @@ def kill_all(token: str, *, node: str | None = None, within: float = 30.0) -> in
     """
     deadline = time.monotonic() + within
     killed = 0
-    while True:
+    nothing_seen = 0
+    # Twice, because for a moment in execve a process shows no environment.
+    while nothing_seen < _LOOKS:
         handles = _open(token, node)
-        if not handles:
-            return killed
+        nothing_seen = 0 if handles else nothing_seen + 1
         try:
             for handle in handles:
                 with suppress(ProcessLookupError):
@@ -72,6 +74,7 @@ def kill_all(token: str, *, node: str | None = None, within: float = 30.0) -> in
                 f"{len(handles) - gone} processes of the lab did not end within {within:.0f} s of being killed; "
                 "look for processes in state D with `ps -eo pid,stat,comm` and try again"
             )
+    return killed
 
 
 def is_listening(pid: int) -> bool:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from fleet.model.errors import LabError, UsageError
 
+_LOCKED_WITHIN = 1.0
+_PAUSE = 0.02
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -117,12 +120,22 @@ def locked(paths: LabPaths) -> Iterator[None]:
     """
     handle = os.open(paths.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LabError(
-                f"another `fleet lab` command is at work in {paths.root}; wait for it to end, or stop it"
-            ) from error
+        _lock(handle, paths.root)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, directory: Path) -> None:
+    # A child that a killed command was about to start has the lock too, for the moment between fork and exec.
+    deadline = time.monotonic() + _LOCKED_WITHIN
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                message = f"another `fleet lab` command is at work in {directory}; wait for it to end, or stop it"
+                raise LabError(message) from error
+            time.sleep(_PAUSE)
+        else:
+            return

@@ -125,7 +125,7 @@ def test_an_interrupted_up_cleans_up_after_itself(tmp_path: Path) -> None:
 
 def test_no_other_command_touches_a_lab_that_is_being_built(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with start_up(state, 40) as builder:
+    with start_up(state, 120) as builder:
         try:
             wait_for(lambda: MOMENTS["the first node started"](state))
             with pytest.raises(LabError, match="another `fleet lab` command is at work"):
@@ -257,3 +257,30 @@ def test_a_machine_with_usr_and_etc_on_mounts_of_their_own_has_a_lab_too(tmp_pat
     assert done.stdout == "7200 mine\n", done.stderr
     assert not Path("/etc/written-on-a-mount").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "moment", ["the first process is killed", "all processes are killed", "the cable is gone", "the tmpfs is gone"]
+)
+def test_a_second_down_finishes_what_a_killed_one_began_when(tmp_path: Path, moment: str) -> None:
+    lab.up(lab.LabRequest(nodes=20, state_dir=tmp_path))
+    record = record_of(tmp_path)
+    assert record is not None
+    spaces = namespaces(record.token)
+    alive = len(processes.find(record.token))
+    reached: dict[str, Callable[[], bool]] = {
+        "the first process is killed": lambda: len(processes.find(record.token)) < alive,
+        "all processes are killed": lambda: not processes.find(record.token),
+        "the cable is gone": lambda: not Path("/sys/class/net", record.uplink).exists(),
+        "the tmpfs is gone": lambda: str(tmp_path) not in Path("/proc/self/mountinfo").read_text(),
+    }
+    command = [
+        sys.executable,
+        "-c",
+        f"from pathlib import Path; from fleet import lab; lab.down(Path({str(tmp_path)!r}))",
+    ]
+    with subprocess.Popen(command) as remover:
+        wait_for(reached[moment])
+        remover.kill()
+    lab.down(tmp_path)
+    assert remains(tmp_path, record, spaces) == []

@@ -1,8 +1,10 @@
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,17 @@ from fleet.lab import processes
 def sleeper(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["sleep", "1000"], env={"PATH": os.environ["PATH"], **environment}) as process:
         try:
+            # It is not to be looked at in the middle of execve.
+            deadline = time.monotonic() + 10
+            while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n" or not _environment(process.pid):
+                assert time.monotonic() < deadline
             yield process
         finally:
             process.kill()
+
+
+def _environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def test_processes_are_found_by_their_token_and_node(token: str) -> None:
 def test_nothing_but_the_bearers_of_the_token_is_killed(token: str) -> None:
     name = processes.TOKEN_VARIABLE
     strangers = [
-        {},
+        {"OTHER": "1"},
         {name: secrets.token_hex(16)},
         {name: token + "0"},
         {name: token[:-1]},

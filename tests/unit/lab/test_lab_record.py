@@ -1,4 +1,7 @@
+import fcntl
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,17 @@ def test_only_one_command_at_a_time_works_on_a_lab(tmp_path: Path) -> None:
         pass
     with locked(paths):
         pass
+
+
+def test_a_lock_that_is_about_to_end_is_waited_for(tmp_path: Path) -> None:
+    paths = lab_paths(tmp_path, "one")
+    paths.root.mkdir(parents=True)
+    handle = os.open(paths.root, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    releaser = threading.Timer(0.2, os.close, [handle])
+    releaser.start()
+    with locked(paths):
+        releaser.join()
 
 
 def test_interface_names_fit_the_kernel() -> None:
