@@ -1,3 +1,4 @@
+#!/bin/sh
 # Reads one node and changes nothing on it. Run as: sh -s -- NONCE KEY... FILE... <probe.sh
 #
 #   NONCE  hexadecimal, chosen anew for each call, so that nothing on the node can imitate a frame
@@ -74,13 +75,15 @@ probe_processes() {
       tuned | systemd-network | NetworkManager | wicked*) ;;
       *) continue ;;
     esac
+    pid=${path#/proc/}
+    pid=${pid%/comm}
+    # One in another network namespace, such as that of a node of kind, writes the settings of that one.
+    [ -e "/proc/$pid/ns/net" ] && ! [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] && continue
     found=$((found + 1))
     if [ "$found" -gt 200 ]; then
       record more
       break
     fi
-    pid=${path#/proc/}
-    pid=${pid%/comm}
     pids="$pids $pid"
     record "$pid $name"
     [ "$name" = kube-proxy ] || continue

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
-from fleet.facts import ProbeRequest, parse_answer, probe_arguments, probe_script
-from fleet.model.errors import HostError
+from fleet.facts import ProbeRequest, key_in_dots, parse_answer, probe_arguments, probe_script
+from fleet.model.errors import HostError, ProtocolError
 from fleet.model.facts import NodeFacts
 from fleet.model.finding import Audit, Failure, HostAudit
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
@@ -25,7 +25,10 @@ def read_facts(host: HostView, connection: Connection, request: ProbeRequest) ->
     nonce = token_hex(16)
     arguments = ("sh", "-s", "--", *probe_arguments(nonce, request))
     completed = connection.run(Command(arguments=arguments, stdin=probe_script(), become=True))
-    return parse_answer(completed.stdout, nonce=nonce, host=host.name)
+    facts = parse_answer(completed.stdout, nonce=nonce, host=host.name)
+    if unanswered := {key_in_dots(key) for key in request.keys} - facts.sysctls.keys():
+        raise ProtocolError(host.name, f"the answer lacks {min(unanswered)}, which was asked for")
+    return facts
 
 
 def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str, version: str) -> Audit:
