@@ -63,8 +63,8 @@ class Sshd:
         return len(re.findall(pattern, self.log.read_text(errors="replace"), re.MULTILINE))
 
     def sessions(self) -> list[int]:
-        """List the processes that serve connections."""
-        return _children(self.pid)
+        """List the processes that serve connections and what they run, those of sshd before their commands."""
+        return _descendants(self.pid)[1:]
 
 
 def free_port(address: str = "127.0.0.1") -> int:

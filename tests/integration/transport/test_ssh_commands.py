@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,8 @@ def _kill_session_when(sshd: Sshd, seen: Path) -> threading.Thread:
         while not seen.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         for pid in sshd.sessions():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the end of one may have ended the next
+                os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()

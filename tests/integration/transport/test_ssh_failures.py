@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import paramiko
@@ -39,7 +39,9 @@ def server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
                 except OSError:
                     return
                 kept.append(connection)
-                talk(connection)
+                # The client may have hung up in the middle of it.
+                with suppress(OSError):
+                    talk(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -91,7 +91,9 @@ def test_dead_jump_host_is_named_with_the_host_behind_it(
 def test_host_dead_behind_a_living_jump_host(nodes: list[Sshd], known: Path, transport: SshTransport) -> None:
     jump = hop(nodes[0])
     endpoint = nodes[2].endpoint(port=free_port(), known_hosts=(str(known),), proxy_jump=(jump,))
-    with pytest.raises(UnreachableError, match=rf"jump host {jump} cannot connect to root@127.0.0.1:{endpoint.port}"):
+    with pytest.raises(
+        UnreachableError, match=rf"jump host {jump} cannot connect to {endpoint.user}@127.0.0.1:{endpoint.port}"
+    ):
         transport.open(endpoint)
 
 
