@@ -70,7 +70,7 @@ _CONDITION = "only where the value is another"
 
 
 def _place(process: NodeProcess) -> str:
-    return option(process.arguments, "config") or "the arguments of the kubelet"
+    return shown(option(process.arguments, "config") or "the arguments of the kubelet")
 
 
 def _of_process(process: NodeProcess, files: Mapping[str, NodeFile]) -> _Protection:

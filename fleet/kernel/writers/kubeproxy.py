@@ -5,14 +5,14 @@ needs (pkg/proxy/ipvs/proxier.go); it lets go of conn_reuse_mode from kernel 5.9
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.kernel.kube import ProxyMode, proxy_mode
 from fleet.kernel.version import parse_release
 from fleet.kernel.writers.conntrack import Effect, proxy_effects
 from fleet.kernel.writers.proxyconfig import ProxyConfig, config_of_process
 from fleet.kernel.writers.releases import Releases, kube_releases
-from fleet.kernel.writers.writer import Kind, Write, Writer
+from fleet.kernel.writers.writer import Kind, Write, Writer, shown
 from fleet.model.facts import NodeFacts
 
 # k3s and RKE2 write before they start a kube-proxy.
@@ -64,7 +64,7 @@ def proxy_writers(facts: NodeFacts, config: ProxyConfig, releases: Releases, ins
         releases: which it may be of.
         instance: how it runs.
     """
-    mode = proxy_mode(facts)
+    mode = replace(found := proxy_mode(facts), evidence=shown(found.evidence))
     name = "kube-proxy" if releases.exact is None else f"kube-proxy {releases}"
     effects = (*proxy_effects(config, releases, facts.identity), *_ipvs_effects(facts, config, mode))
     for effect in effects:

@@ -16,7 +16,7 @@ from fleet.kernel.kube import Mode, proxy_mode
 from fleet.kernel.writers.proxyreleases import node_releases
 from fleet.kernel.writers.releases import Releases
 from fleet.kernel.writers.settled import Outcome, settled
-from fleet.kernel.writers.writer import Writer
+from fleet.kernel.writers.writer import Writer, shown
 from fleet.model.facts import NodeFacts, Unavailable
 
 Status = Literal["protected by be_liberal", "protected by the INVALID rule", "unprotected", "unknown"]
@@ -130,7 +130,8 @@ def protection(facts: NodeFacts, boot: str | None, writers: Sequence[Writer]) ->
         own_rule=None if now.own_rule or now.own_rule is None else False,
     )
     after_reboot = replace(start_proxy(rebooted, found.mode, releases), be_liberal=_switch(final))
-    about = f"kube-proxy {releases}, {found.evidence}" if found.mode not in {"none", "unknown"} else found.evidence
+    evidence = shown(found.evidence)
+    about = f"kube-proxy {releases}, {evidence}" if found.mode not in {"none", "unknown"} else evidence
     return Protection(
         now=judge(now),
         after_proxy_restart=_explained(judge(after_restart), about),
