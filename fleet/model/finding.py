@@ -19,6 +19,7 @@ class Finding:
 
     Attributes:
         reason: one sentence with the value seen and the value expected, or why the control was skipped.
+        why: the control's reason for being, for people who have not met it before.
         settings: the sysctl keys the control is about; empty for other settings.
     """
 
@@ -27,7 +28,40 @@ class Finding:
     status: FindingStatus
     impact: Impact
     reason: str
+    why: str = ""
     settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A line of a file on the node."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterState:
+    """Something on the node that writes a key after the boot.
+
+    Attributes:
+        name: such as ``kube-proxy 1.28``.
+        when: at which moment, such as ``service start``.
+        value: what it writes; None where that is not known.
+        effect: what it does in words, with what it depends on, such as ``raises it to 131072``.
+        evidence: processes with arguments, files with lines, units.
+        remedy: where the wanted value belongs so that this writer keeps it.
+    """
+
+    name: str
+    when: str
+    value: str | None
+    effect: str
+    evidence: tuple[str, ...]
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +70,42 @@ class SettingState:
 
     Attributes:
         live: as the kernel prints it, whitespace folded to one blank; None where it could not be read.
+        boot: what the files leave at the next boot; None where no file sets the key, or where that is not known.
+        boot_source: the line that decides ``boot``, also where it is lost or refused.
+        boot_note: what else is to be said of the next boot: that no file sets the key, that the line is lost because a
+            module comes too late, that the kernel refuses its value, or why it is not known; else empty.
+        overridden: other lines for this key, which do not count.
+        after_reboot: the value once the boot is over and every writer has run; None where that is not known.
+        writers: what else writes the key.
         expected: the predicate of the playbook in words, such as ``1`` or ``at least 262144``.
         scope: how far the value reaches; ``namespace`` values do not reach pods.
     """
 
     key: str
     live: str | None
+    boot: str | None
+    boot_source: Source | None
+    boot_note: str
+    overridden: tuple[Source, ...]
+    after_reboot: str | None
+    writers: tuple[WriterState, ...]
     expected: str
     scope: Scope
+
+
+Moment = Literal["now", "after_proxy_restart", "after_reboot"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """Whether something keeps INVALID segments from resetting connections, at one moment.
+
+    Attributes:
+        status: ``protected by be_liberal``, ``protected by the INVALID rule``, ``unprotected`` or ``unknown``.
+    """
+
+    status: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +125,7 @@ class HostAudit:
     error: Failure | None = None
     findings: tuple[Finding, ...] = ()
     settings: tuple[SettingState, ...] = ()
+    protection: Mapping[Moment, Protection] | None = None
     facts: NodeFacts | None = None
 
 

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Dresses fresh namespaces up as a node and then runs a command in them:
 #   unshare --mount --net --pid --uts --fork --mount-proc --kill-child sh node.sh COMMAND...
 # Nothing outside of the namespaces changes: /etc, /usr/lib, /usr/local and /var/lib get a layer in memory.
