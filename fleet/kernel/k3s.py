@@ -57,7 +57,7 @@ def k3s_given(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> 
         DocumentError: a file is no YAML, or may not be read.
     """
     if values := options(process.arguments, key):
-        return tuple(Given(text=text, origin=f"the arguments of {process.name}") for text in values)
+        return tuple(Given(text=text, origin=f"the command line of {process.name}") for text in values)
     if unit := _unit_options(process, files, key):
         return unit
     given: tuple[Given, ...] = ()

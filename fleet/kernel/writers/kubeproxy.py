@@ -15,8 +15,9 @@ from fleet.kernel.writers.releases import Releases, kube_releases
 from fleet.kernel.writers.writer import Kind, Write, Writer, shown
 from fleet.model.facts import NodeFacts
 
-# k3s and RKE2 write before they start a kube-proxy.
-_BEFORE: tuple[Kind, ...] = ("k3s", "rke2")
+BEFORE_PROXY: tuple[Kind, ...] = ("k3s", "rke2", "ufw")
+"""What writes before a kube-proxy can start: its own supervisor, and ufw, whose unit comes before the network."""
+
 _SET_BY_IPVS = (
     ("net.ipv4.vs.conntrack", 1),
     ("net.ipv4.vs.expire_nodest_conn", 1),
@@ -74,10 +75,10 @@ def proxy_writers(facts: NodeFacts, config: ProxyConfig, releases: Releases, ins
             key=effect.key,
             when="service start",
             service=instance.service,
-            after=_BEFORE,
+            after=BEFORE_PROXY,
             writes=effect.writes,
             reason=effect.reason,
-            evidence=tuple(text for text in (instance.runs, *effect.evidence, releases.evidence) if text),
+            evidence=tuple(dict.fromkeys(filter(None, (instance.runs, *effect.evidence, releases.evidence)))),
             place=instance.place,
         )
 

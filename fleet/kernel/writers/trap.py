@@ -13,6 +13,7 @@ from typing import Literal
 
 from fleet.kernel.invalid import BE_LIBERAL, drops_invalid
 from fleet.kernel.kube import Mode, proxy_mode
+from fleet.kernel.writers.kubeproxy import BEFORE_PROXY
 from fleet.kernel.writers.proxyreleases import node_releases
 from fleet.kernel.writers.releases import Releases
 from fleet.kernel.writers.settled import Outcome, settled
@@ -120,8 +121,8 @@ def protection(facts: NodeFacts, boot: str | None, writers: Sequence[Writer]) ->
     restarted = future.after_restart[services[0]] if services else Outcome(value=value, reason="nothing writes it")
     after_restart = start_proxy(replace(now, be_liberal=_switch(restarted.value)), found.mode, releases)
     final = future.after_reboot.value
-    # Where something else writes be_liberal too, what kube-proxy finds at its start depends on who comes first.
-    others = any(writer.key == BE_LIBERAL and writer.kind != "kube-proxy" for writer in writers)
+    # Where something writes be_liberal at a time of its own, what kube-proxy finds depends on who comes first.
+    others = any(writer.key == BE_LIBERAL and writer.kind not in {"kube-proxy", *BEFORE_PROXY} for writer in writers)
     found_at_start = None if others and boot != final else _switch(final)
     # Rules are gone after a reboot; who brings back one that is not kube-proxy's was not read.
     rebooted = State(
@@ -131,7 +132,8 @@ def protection(facts: NodeFacts, boot: str | None, writers: Sequence[Writer]) ->
     )
     after_reboot = replace(start_proxy(rebooted, found.mode, releases), be_liberal=_switch(final))
     evidence = shown(found.evidence)
-    about = f"kube-proxy {releases}, {evidence}" if found.mode not in {"none", "unknown"} else evidence
+    release = "of a release that nothing shows" if releases == Releases() else str(releases)
+    about = f"kube-proxy {release}, {evidence}" if found.mode not in {"none", "unknown"} else evidence
     return Protection(
         now=judge(now),
         after_proxy_restart=_explained(judge(after_restart), about),

@@ -57,6 +57,7 @@ def tuned_writers(facts: NodeFacts) -> Iterator[Writer]:
                 key=key,
                 when="service start",
                 service="tuned",
+                after=("ufw",),
                 writes=writes,
                 reason=reason,
                 evidence=(runs, *origins),

@@ -30,6 +30,7 @@ def ufw_writers(facts: NodeFacts) -> Iterator[Writer]:
             service="ufw",
             writes=(Write(rule="sets", value=line.value),),
             evidence=("ufw is enabled", f"{line.origin} sets it, and ufw applies that file when it starts"),
+            condition="at boot nothing orders it after systemd-sysctl, though it comes later as a rule",
             place=line.origin.rpartition(":")[0],
         )
 

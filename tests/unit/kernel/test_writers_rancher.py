@@ -58,7 +58,7 @@ def test_a_given_argument_is_written_by_k3s_and_again_by_its_kube_proxy() -> Non
     again = only(_embedded(facts, MAX))
     assert {write.value for write in again.writes} == {"2097152", "1048576"}
     assert again.service == "k3s"
-    assert again.after == ("k3s", "rke2")
+    assert "k3s" in again.after
     assert only(_embedded(facts, BUCKETS)).writes
     assert _embedded(facts, ESTABLISHED) == []
 

@@ -18,26 +18,32 @@ _EARLIER = Releases(last=28)
 _ANY = Releases()
 _TRILEAN = (True, False, None)
 
+Answers = dict[bool | None, bool | None]
 # be_liberal at kube-proxy's start -> whether it installs its rule, by mode and releases.
-_TABLE: tuple[tuple[Mode, Releases, dict[bool | None, bool | None]], ...] = (
+_NEVER: Answers = {False: False, True: False, None: False}
+_NOT_KNOWN: Answers = {False: None, True: None, None: None}
+_TABLE: list[tuple[Mode, Releases, Answers]] = [
     ("iptables", _EARLIER, {False: True, True: True, None: True}),
     ("iptables", _OLD, {False: True, True: True, None: True}),
     ("iptables", _NEW, {False: True, True: False, None: None}),
     ("iptables", _LATER, {False: True, True: False, None: None}),
     ("iptables", _ANY, {False: True, True: None, None: None}),
-    *(
-        (mode, releases, {False: False, True: False, None: False})
-        for mode in ("nftables", "ipvs")
-        for releases in (_OLD, _NEW, _ANY)
-    ),
-    *(("unknown", releases, {False: None, True: None, None: None}) for releases in (_OLD, _NEW, _ANY)),
-)
+    ("nftables", _OLD, _NEVER),
+    ("nftables", _NEW, _NEVER),
+    ("nftables", _ANY, _NEVER),
+    ("ipvs", _OLD, _NEVER),
+    ("ipvs", _NEW, _NEVER),
+    ("ipvs", _ANY, _NEVER),
+    ("unknown", _OLD, _NOT_KNOWN),
+    ("unknown", _NEW, _NOT_KNOWN),
+    ("unknown", _ANY, _NOT_KNOWN),
+]
 
 
 @pytest.mark.parametrize(("mode", "releases", "rules"), _TABLE)
 @pytest.mark.parametrize(("before", "own"), list(product(_TRILEAN, _TRILEAN)))
 def test_kube_proxy_decides_about_its_rule_when_it_starts(
-    *, mode: Mode, releases: Releases, rules: dict[bool | None, bool | None], before: bool | None, own: bool | None
+    *, mode: Mode, releases: Releases, rules: Answers, before: bool | None, own: bool | None
 ) -> None:
     for be_liberal, rule in rules.items():
         state = State(be_liberal=be_liberal, proxy_rule=before, own_rule=own)
@@ -166,14 +172,26 @@ def test_k3s_protects_by_its_kube_proxy_arg() -> None:
     assert _statuses(facts, "0") == (_BY_RULE, _BY_LIBERAL, _BY_LIBERAL)
 
 
-def test_a_later_writer_that_takes_be_liberal_back_leaves_the_rule_unknown() -> None:
+def test_a_writer_that_takes_be_liberal_back_at_a_time_of_its_own_leaves_the_rule_unknown() -> None:
+    files = {
+        MANIFEST: manifest(31),
+        "/etc/tuned/mine/tuned.conf": f"[sysctl]\n{BE_LIBERAL}=0\n",
+        "/etc/tuned/tuned-main.conf": "",
+    }
+    processes = (process("kube-proxy"), process("tuned"))
+    facts = node(processes=processes, files=files, sysctls={BE_LIBERAL: "1"}, tuned_profile="mine")
+    assert _protection(facts, "1").after_reboot.status == _UNKNOWN
+    assert _protection(facts, "0").after_reboot.status == _BY_RULE
+
+
+def test_ufw_takes_be_liberal_back_before_kube_proxy_looks() -> None:
     files = {
         MANIFEST: manifest(31),
         "/etc/default/ufw": "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
         "/etc/ufw/sysctl.conf": "net/netfilter/nf_conntrack_tcp_be_liberal=0\n",
     }
     facts = node(processes=(process("kube-proxy"),), files=files, sysctls={BE_LIBERAL: "1"}, ufw_enabled=True)
-    assert _protection(facts, "1").after_reboot.status == _UNKNOWN
+    assert _protection(facts, "1").after_reboot.status == _BY_RULE
 
 
 def test_reasons_name_the_mode_and_the_release() -> None:
