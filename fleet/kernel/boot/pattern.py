@@ -7,6 +7,8 @@ from fleet.kernel.boot.name import simplified
 WILDCARDS = re.compile(rb"[*?\[]")
 """What makes a key a pattern, in systemd and in procps."""
 
+UNMODELLED = "it has wildcards that this tool does not read"
+
 # Escapes, braces (a GNU addition that only systemd asks for) and character classes: never seen, and not modelled.
 _UNMODELLED = re.compile(rb"[\\{]|\[[.:=]")
 _LITERAL = re.compile(rb"[^*?\[\\{]*")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from fleet.kernel.boot.model import Assignment, Origin
 from fleet.kernel.boot.name import simplified, swapped
-from fleet.kernel.boot.pattern import WILDCARDS, compile_pattern
+from fleet.kernel.boot.pattern import UNMODELLED, WILDCARDS, compile_pattern
 from fleet.kernel.boot.program import Blind, Entry, Program, upward
 from fleet.kernel.boot.tree import TreeFile, read_tree, readable
 from fleet.model.facts import NodeFile
@@ -86,7 +86,7 @@ def _entries(file: TreeFile, index: int) -> Iterator[Entry]:
             name=name,
             target=None if wild or name.endswith(b"/") else simplified(name),
             pattern=pattern,
-            opaque=wild and bool(equals) and pattern is None,
+            doubt=UNMODELLED if wild and equals and pattern is None else "",
             assignment=Assignment(
                 key=written.decode(errors="surrogateescape"),
                 value=value.strip(_BLANKS).decode(errors="surrogateescape"),

@@ -20,7 +20,7 @@ class Entry:
         name: what results of globs are compared with, below /proc/sys.
         target: the path that the line writes; None where there is no such path, or for a pattern.
         pattern: for a key with wildcards.
-        opaque: the key has wildcards that are not modelled.
+        doubt: why it is not known which keys the wildcards reach; empty where it is.
         assignment: None for an exclusion.
     """
 
@@ -28,13 +28,17 @@ class Entry:
     name: bytes
     target: bytes | None
     pattern: re.Pattern[bytes] | None = None
-    opaque: bool = False
+    doubt: str = ""
     assignment: Assignment | None
     origin: Origin
 
     def names(self, path: bytes) -> bool:
         """Whether the line is about this path, directly or by its pattern."""
         return self.target == path or (self.pattern is not None and self.pattern.fullmatch(path) is not None)
+
+    def may_name(self, path: bytes) -> bool:
+        """Whether wildcards that are not modelled may reach this path."""
+        return self.names(path) if self.pattern else path.startswith(literal_start(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,6 @@ class Program:
                 return blind.reason
         if not self.explicit(path):
             for entry in self.entries:
-                if entry.opaque and entry.assignment is not None and path.startswith(literal_start(entry.name)):
-                    return f"{entry.origin} has wildcards that this tool does not read: {entry.assignment.key}"
+                if entry.doubt and entry.may_name(path):
+                    return f"{entry.origin}: {entry.doubt}"
         return ""

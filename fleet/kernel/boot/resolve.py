@@ -1,13 +1,36 @@
 """From facts to the boot value of each key."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from fleet.kernel.boot.acceptance import Kernel
-from fleet.kernel.boot.model import BootValue
+from fleet.kernel.boot.acceptance import BUCKETS, Accepted, Kernel, write
+from fleet.kernel.boot.alpine import read_alpine
+from fleet.kernel.boot.distribution import BootModel, boot_model
+from fleet.kernel.boot.effects import storage
+from fleet.kernel.boot.model import (
+    Assignment,
+    BootLost,
+    BootRefused,
+    BootSet,
+    BootUnknown,
+    BootUnset,
+    BootValue,
+)
+from fleet.kernel.boot.module import CONNTRACK, ModuleState, hashsize, owner, state_of
 from fleet.kernel.boot.procps import Version, read_procps
 from fleet.kernel.boot.run import run
 from fleet.kernel.boot.systemd import read_systemd
-from fleet.model.facts import NodeFile
+from fleet.kernel.number import parse_number
+from fleet.kernel.version import KernelVersion, parse_release
+from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
+
+MAX = "net.netfilter.nf_conntrack_max"
+ENTRIES_A_BUCKET = 8
+"""With ``hashsize`` given, nf_conntrack_max becomes this many times the buckets.
+
+nf_conntrack_init_start() in net/netfilter/nf_conntrack_core.c: https://docs.kernel.org/networking/nf_conntrack-sysctl.html
+"""
 
 
 def resolve_systemd(
@@ -36,3 +59,125 @@ def resolve_procps(
         version: as for ``read_procps``.
     """
     return run(read_procps(files, version=version), keys, kernel)
+
+
+def resolve_alpine(files: Mapping[str, NodeFile], keys: Iterable[str], *, kernel: Kernel) -> Mapping[str, BootValue]:
+    """What Alpine's /etc/init.d/sysctl leaves in keys that are all there when it runs.
+
+    Args:
+        files: by absolute path.
+        keys: in dots.
+        kernel: what it makes of the values.
+    """
+    return run(read_alpine(files, kernel), keys, kernel)
+
+
+def resolve_boot(facts: NodeFacts, keys: Iterable[str]) -> Mapping[str, BootValue]:
+    """What each key has after the next boot, before any service that writes keys itself has started.
+
+    Args:
+        facts: of one node, with ``BOOT_FILES`` among its files.
+        keys: in dots.
+    """
+    wanted = tuple(keys)
+    model = boot_model(facts)
+    kernel = _kernel(facts)
+    match model.reader:
+        case "systemd":
+            values = resolve_systemd(facts.files, wanted, kernel=kernel, globs=model.globs)
+        case "procps":
+            values = resolve_procps(facts.files, wanted, kernel=kernel, version=None)
+        case "alpine":
+            values = resolve_alpine(facts.files, wanted, kernel=kernel)
+        case "unknown":
+            return dict.fromkeys(wanted, BootUnknown(reason=model.why, candidates=()))
+    return {key: _at_boot(facts, model, kernel, key, value) for key, value in values.items()}
+
+
+def _kernel(facts: NodeFacts) -> Kernel:
+    version: KernelVersion | None = None
+    # An own kernel may be called anything; then nothing is known by its version.
+    with contextlib.suppress(ValueError):
+        version = parse_release(facts.identity.kernel)
+    live = {key: sysctl.value for key, sysctl in facts.sysctls.items() if not isinstance(sysctl.value, Unavailable)}
+    # Only for root does "not writable" say something about the key.
+    closed = {key for key in live if facts.identity.uid == 0 and not facts.sysctls[key].writable}
+    return Kernel(version=version, arch=facts.identity.arch, live=live, read_only=frozenset(closed))
+
+
+def _at_boot(facts: NodeFacts, model: BootModel, kernel: Kernel, key: str, value: BootValue) -> BootValue:
+    """The value with what the files cannot know: when the key appears, and with what."""
+    module = owner(key)
+    if isinstance(value, BootUnknown):
+        return value
+    if module is None or _is_absent(facts, key):
+        return _on_this_kernel(facts, model, key, value)
+    given = _given(facts, kernel, key)
+    if isinstance(value, BootUnset):
+        return given or value
+    state = state_of(facts, module)
+    if model.reader != "systemd":
+        state = ModuleState(loaded=None, reason=f"it is not known whether {module} is loaded first: {model.why}")
+    return _with_module(value, module, state, given)
+
+
+def _with_module(
+    value: BootSet | BootLost | BootRefused, module: str, state: ModuleState, given: BootSet | BootUnknown | None
+) -> BootValue:
+    winner = _winner(value)
+    if state.loaded is None:
+        return BootUnknown(reason=state.reason, candidates=(winner, *value.losers))
+    stays = state.loaded is False or (isinstance(value, BootRefused) and value.value is None)
+    if stays and isinstance(given, BootUnknown):
+        return given
+    kept = given.value if stays and isinstance(given, BootSet) else None
+    if state.loaded is False:
+        remedy = f"name {module} in /etc/modules-load.d/{module}.conf"
+        return BootLost(value=kept, winner=winner, losers=value.losers, reason=state.reason, remedy=remedy)
+    return replace(value, value=kept) if kept is not None else value
+
+
+def _winner(value: BootSet | BootLost | BootRefused) -> Assignment:
+    return value.refused if isinstance(value, BootRefused) else value.winner
+
+
+def _on_this_kernel(
+    facts: NodeFacts, model: BootModel, key: str, value: BootSet | BootUnset | BootLost | BootRefused
+) -> BootValue:
+    if isinstance(value, BootUnset):
+        unread = f"{model.before}, and it was not read"
+        return BootUnknown(reason=unread, candidates=value.losers) if model.before else value
+    if _is_absent(facts, key):
+        return BootLost(
+            value=None,
+            winner=_winner(value),
+            losers=value.losers,
+            reason=f"{key} is not there now, so nothing says that it will be at boot",
+            remedy="take the line out, or load the module that brings the key along before systemd-sysctl runs",
+        )
+    return value
+
+
+def _is_absent(facts: NodeFacts, key: str) -> bool:
+    sysctl = facts.sysctls.get(key)
+    return sysctl is not None and isinstance(sysctl.value, Unavailable) and sysctl.value.reason is Reason.ABSENT
+
+
+def _given(facts: NodeFacts, kernel: Kernel, key: str) -> BootSet | BootUnknown | None:
+    """What the option ``hashsize`` makes of a key when its module is loaded; None where it makes nothing of it."""
+    stored = storage(key)
+    option = hashsize(facts) if stored in {MAX, BUCKETS} else None
+    if option is None or isinstance(option, str):
+        return BootUnknown(reason=option, candidates=()) if option else None
+    try:
+        asked = parse_number(option.value)
+    except ValueError:
+        reason = f"{option.origin}: {CONNTRACK} may not load with {option.value!r}"
+        return BootUnknown(reason=reason, candidates=(option,))
+    if asked == 0:
+        return None  # the kernel chooses by itself
+    buckets = write(replace(kernel, read_only=frozenset()), BUCKETS, str(asked), {})
+    if not isinstance(buckets, Accepted):
+        return BootUnknown(reason=f"{option.origin}: {buckets.reason}", candidates=(option,))
+    value = int(buckets.value) * (ENTRIES_A_BUCKET if stored == MAX else 1)
+    return BootSet(value=str(value), winner=option, losers=())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from fleet.kernel.boot.model import Assignment, Origin
 from fleet.kernel.boot.name import simplified, swapped
-from fleet.kernel.boot.pattern import WILDCARDS, compile_pattern
+from fleet.kernel.boot.pattern import UNMODELLED, WILDCARDS, compile_pattern
 from fleet.kernel.boot.program import Blind, Entry, Program, upward
 from fleet.kernel.boot.tree import TreeFile, read_tree
 from fleet.model.facts import NodeFile
@@ -41,8 +41,8 @@ def read_systemd(files: Mapping[str, NodeFile], *, globs: bool | None = True) ->
             continue
         for entry in _entries(file, index, globs=globs):
             read.append(entry)
-            if globs is None and (entry.target is None or entry.assignment is None):
-                blinds.append(Blind(order=entry.order, reason=f"{entry.origin}: {_NO_GLOBS}"))
+            if globs is None and entry.assignment is None:
+                blinds.append(Blind(order=entry.order, reason=f"{entry.origin}: {_NO_GLOBS}", about=entry.name))
             if blind := upward(entry):
                 blinds.append(blind)
             _put(options, entry)
@@ -82,7 +82,7 @@ def _entries(file: TreeFile, index: int, *, globs: bool | None) -> Iterator[Entr
             name=path,
             target=None if wild else path,
             pattern=pattern,
-            opaque=wild and bool(equals) and pattern is None,
+            doubt=_doubt(pattern, globs=globs) if wild and equals else "",
             assignment=Assignment(
                 key=written.decode(errors="surrogateescape"),
                 value=value.strip(_BLANKS).decode(errors="surrogateescape"),
@@ -93,6 +93,12 @@ def _entries(file: TreeFile, index: int, *, globs: bool | None) -> Iterator[Entr
             else None,
             origin=origin,
         )
+
+
+def _doubt(pattern: re.Pattern[bytes] | None, *, globs: bool | None) -> str:
+    if pattern is None:
+        return UNMODELLED
+    return _NO_GLOBS if globs is None else ""
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
