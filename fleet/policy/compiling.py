@@ -11,7 +11,7 @@ from fleet.kernel.key import Kind
 from fleet.kernel.portset import PortSet
 from fleet.kernel.values import normalise, ports_of
 from fleet.model.finding import Scope
-from fleet.policy.control import Control, Setting, SettingKind
+from fleet.policy.control import Control, Setting, SettingKind, State
 from fleet.policy.expression import Expression, ExpressionError, Value, compile_expression, embedded_expression
 from fleet.policy.names import FIELDS, SIZING_VARIABLES
 from fleet.policy.predicate import Operand, Predicate, PredicateError, Term, TermName, plain
@@ -66,6 +66,8 @@ class Compiler:
             prefer=prefer,
             set=self._operand(source.set_, (*location, "set")),
             scope=self._scope(source.scope, setting, location),
+            state=self._state(source.state, setting, location),
+            because=self._expression(source.because, (*location, "because")) if source.because else None,
             why=source.why,
             sources=source.sources,
             profile=self.profile,
@@ -119,6 +121,14 @@ class Compiler:
             message = f"the catalogue does not have {setting.target}, so the control must give its scope"
             raise self.document.error(message, (*location, "setting", "sysctl"), hint=hint)
         return written
+
+    def _state(self, written: State | None, setting: Setting, location: Location) -> State:
+        if setting.kind == "sysctl":
+            return written or "both"
+        if written is not None:
+            message = "only sysctl keys have a state after the next boot"
+            raise self.document.error(message, (*location, "state"), at_key=True)
+        return "live"
 
     def _predicate(self, source: PredicateDocument, location: Location, setting: Setting) -> Predicate:
         terms: list[Term] = []

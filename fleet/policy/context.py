@@ -10,6 +10,7 @@ from typing import cast
 from fleet.facts.request import key_in_dots
 from fleet.kernel.invalid import invalid_rule_state, protected_now
 from fleet.kernel.kube import distribution, proxy_mode
+from fleet.kernel.outlook import Outlook
 from fleet.kernel.ports import DEFAULT_NODE_PORTS, ephemeral_listeners, ephemeral_ports, unreserved_node_ports
 from fleet.kernel.portset import PortSet
 from fleet.kernel.sizing import ConntrackSizing, chain_length, size_conntrack
@@ -75,7 +76,7 @@ class _Sysctls(Mapping[str, object]):
 
 
 def make_context(
-    facts: NodeFacts, variables: Mapping[str, object], host_data: Mapping[str, object]
+    facts: NodeFacts, variables: Mapping[str, object], host_data: Mapping[str, object], outlook: Outlook
 ) -> Mapping[str, object]:
     """Give the names of `fleet.policy.names` their values for one node.
 
@@ -83,6 +84,7 @@ def make_context(
         facts: what the probe read.
         variables: ``vars``.
         host_data: ``host``, the inventory's data of the host.
+        outlook: where the keys of the controls stand later: ``boot`` and ``protection``.
     """
     return {
         "node": _node(facts.identity),
@@ -98,6 +100,11 @@ def make_context(
                 "protected_now": lambda: protected_now(facts),
             }
         ),
+        "boot": Lazy({"unknown": lambda: sorted({key.unknown for key in outlook.keys.values() if key.unknown})}),
+        "protection": {
+            moment: {"status": verdict.status, "reason": verdict.reason}
+            for moment, verdict in outlook.protection.moments.items()
+        },
         "ports": _ports(facts),
         "units": Lazy({"unguarded": lambda: [str(line) for line in unguarded_lines(facts)]}),
         "modules": _modules(facts),

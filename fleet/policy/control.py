@@ -12,6 +12,7 @@ from fleet.policy.predicate import Operand, Predicate
 from fleet.policy.selection import Selection
 
 SettingKind = Literal["sysctl", "fact", "module", "file"]
+State = Literal["live", "boot", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Control:
         prefer: violated, the finding warns.
         set: what a change would write; None where the control only looks.
         scope: how far a sysctl key reaches; None for other settings.
+        state: of a sysctl key, which of its states must be as expected; ``live`` for other settings.
+        because: what explains a finding.
         profile: the profile's name; empty for a control of the playbook itself.
     """
 
@@ -51,6 +54,8 @@ class Control:
     prefer: Predicate | None
     set: Operand
     scope: Scope | None
+    state: State
+    because: Expression | None
     why: str
     sources: tuple[str, ...]
     profile: str
@@ -58,7 +63,9 @@ class Control:
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression whose value an audit needs."""
-        single = tuple(expression for expression in (self.when, self.setting.fact) if expression is not None)
+        single = tuple(
+            expression for expression in (self.when, self.setting.fact, self.because) if expression is not None
+        )
         preferred = self.prefer.expressions if self.prefer else ()
         return (*single, *self.expect.expressions, *preferred)
 

@@ -6,21 +6,34 @@ from datetime import date
 
 from fleet.facts.request import key_in_dots
 from fleet.kernel.catalogue import KEYS
+from fleet.kernel.outlook import KeyOutlook, Outlook, look_ahead
+from fleet.kernel.values import equal
 from fleet.model.facts import NodeFacts, Reason, Unavailable
-from fleet.model.finding import Finding, FindingStatus, Scope, SettingState
+from fleet.model.finding import Finding, FindingStatus, Moment, Protection, SettingState
 from fleet.policy.context import all_modules, make_context
 from fleet.policy.control import Control, Policy
 from fleet.policy.expression import Expression, ExpressionError, FactUnavailableError, Value
 from fleet.policy.host import HostView
-from fleet.policy.predicate import Predicate, PredicateError
-
-ANY = "any"
-"""What is expected of a key whose control does not apply to the node."""
+from fleet.policy.predicate import Predicate, PredicateError, plain, resolve_operand
+from fleet.policy.state import Wish, setting_state
 
 
-def evaluate(
-    policy: Policy, facts: NodeFacts, *, host: HostView, today: date
-) -> tuple[tuple[Finding, ...], tuple[SettingState, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is to be said of one node.
+
+    Attributes:
+        findings: one for each control, in the policy's order.
+        settings: one for each sysctl key that controls name.
+        protection: what keeps INVALID segments from resetting connections, now and later.
+    """
+
+    findings: tuple[Finding, ...]
+    settings: tuple[SettingState, ...]
+    protection: Mapping[Moment, Protection]
+
+
+def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -> Evaluation:
     """Judge one node.
 
     Args:
@@ -28,21 +41,27 @@ def evaluate(
         facts: what the probe read, with `needed_keys` and `needed_files`.
         host: the node's host in the inventory.
         today: the day that exceptions are held against.
-
-    Returns:
-        One finding for each control, in the policy's order, and one state for each sysctl key that controls name.
     """
-    node = _Node(facts=facts, context=make_context(facts, policy.variables, host.data))
-    findings: list[Finding] = []
-    expected: dict[str, list[str]] = {}
-    for control in policy.controls:
-        verdict = _judge(control, node)
-        findings.append(_with_exceptions(_finding(control, verdict), policy, host, today))
-        if control.setting.kind == "sysctl":
-            expected.setdefault(control.setting.target, []).append(verdict.expected)
-    scopes = {control.setting.target: control.scope for control in policy.controls}
-    states = (_state(key, words, scopes[key] or "host", facts) for key, words in expected.items())
-    return tuple(findings), tuple(states)
+    sysctls = [control for control in policy.controls if control.setting.kind == "sysctl"]
+    outlook = look_ahead(facts, [control.setting.target for control in sysctls])
+    context = make_context(facts, policy.variables, host.data, outlook)
+    node = _Node(facts=facts, context=context, outlook=outlook)
+    verdicts = {control.id: _judge(control, node) for control in policy.controls}
+    wishes: dict[str, list[Wish]] = {}
+    for control in sysctls:
+        wish = Wish(expect=verdicts[control.id].expect, value=_wanted(control, node), scope=control.scope or "host")
+        wishes.setdefault(control.setting.target, []).append(wish)
+    return Evaluation(
+        findings=tuple(
+            _with_exceptions(_finding(control, verdicts[control.id]), policy, host, today)
+            for control in policy.controls
+        ),
+        settings=tuple(setting_state(outlook.keys[key], held) for key, held in wishes.items()),
+        protection={
+            moment: Protection(status=verdict.status, reason=verdict.reason)
+            for moment, verdict in outlook.protection.moments.items()
+        },
+    )
 
 
 def needed_keys(policy: Policy) -> tuple[str, ...]:
@@ -68,7 +87,7 @@ def needed_files(policy: Policy) -> tuple[str, ...]:
 class _Verdict:
     status: FindingStatus
     reason: str
-    expected: str = ANY
+    expect: Predicate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +96,7 @@ class _Node:
 
     facts: NodeFacts
     context: Mapping[str, object]
+    outlook: Outlook
     conditions: dict[Expression, Value] = field(default_factory=dict)
 
     def meets(self, condition: Expression | None) -> bool:
@@ -96,25 +116,59 @@ def _judge(control: Control, node: _Node) -> _Verdict:
         return _Verdict(status="skip", reason=_not_checked(control, error.fact))
     except ExpressionError as error:
         return _Verdict(status="error", reason=str(error))
-    expected = expect.describe()
     try:
         verdict = _held_against(control, expect, node)
     except FactUnavailableError as error:
         verdict = _unavailable(control, error.fact)
     except (ExpressionError, PredicateError) as error:
         verdict = _Verdict(status="error", reason=str(error))
-    return replace(verdict, expected=expected)
+    return replace(verdict, expect=expect)
 
 
 def _held_against(control: Control, expect: Predicate, node: _Node) -> _Verdict:
     value = _value(control, node)
-    key = control.setting.target if control.setting.kind == "sysctl" else None
-    if violation := expect.check(value, key=key):
-        return _Verdict(status="fail", reason=_scoped(control, violation))
+    future = node.outlook.keys[control.setting.target] if control.state != "live" else None
+    if violation := _violation(control, expect, value, future, "expected"):
+        return _Verdict(status="fail", reason=_explained(control, violation, node))
     prefer = control.prefer.resolve(node.context) if control.prefer else None
-    if prefer and (violation := prefer.check(value, key=key, wish="preferred")):
-        return _Verdict(status="warn", reason=_scoped(control, violation))
-    return _Verdict(status="pass", reason=_scoped(control, expect.describe_value(value)))
+    if prefer and (violation := _violation(control, prefer, value, future, "preferred")):
+        return _Verdict(status="warn", reason=_explained(control, violation, node))
+    seen = expect.describe_value(value)
+    if future is not None and future.unknown:
+        seen = f"{seen}; what the next boot leaves is not known"
+    return _Verdict(status="pass", reason=_scoped(control, seen))
+
+
+def _violation(
+    control: Control, predicate: Predicate, value: object, future: KeyOutlook | None, wish: str
+) -> str | None:
+    """What is wrong with a value now or, where the control asks for that too, after the next boot."""
+    key = control.setting.target if control.setting.kind == "sysctl" else None
+    now = predicate.check(value, key=key, wish=wish) if control.state != "boot" else None
+    later = future.after_reboot.value if future is not None else None
+    if future is None or later is None:
+        return now
+    if predicate.check(later, key=key) is None:
+        return f"{now}; the next boot leaves {later} ({future.cause})" if now else None
+    if now is None:
+        acceptable = predicate.describe()
+        return f"is {plain(value)} now, but the next boot leaves {later} ({future.cause}), {wish} {acceptable}"
+    left = "leaves it so" if equal(future.key, str(value), later) else f"leaves {later}"
+    return f"{now}; the next boot {left} ({future.cause})"
+
+
+def _explained(control: Control, violation: str, node: _Node) -> str:
+    because = control.because.evaluate(node.context) if control.because is not None else None
+    return _scoped(control, f"{violation}: {because}" if because else violation)
+
+
+def _wanted(control: Control, node: _Node) -> str | None:
+    """What a change would write, where that is known."""
+    try:
+        value = resolve_operand(control.set, node.context)
+    except (ExpressionError, FactUnavailableError):
+        return None
+    return None if value is None else str(value)
 
 
 def _value(control: Control, node: _Node) -> object:
@@ -180,6 +234,7 @@ def _finding(control: Control, verdict: _Verdict) -> Finding:
         status=verdict.status,
         impact=control.impact,
         reason=verdict.reason,
+        why=control.why,
         settings=(control.setting.target,) if control.setting.kind == "sysctl" else (),
     )
 
@@ -196,11 +251,3 @@ def _with_exceptions(finding: Finding, policy: Policy, host: HostView, today: da
             return replace(finding, status="skip", reason=reason)
         expired = f"; its exception expired on {exception.expires} ({exception.owner})"
     return replace(finding, reason=finding.reason + expired)
-
-
-def _state(key: str, expected: list[str], scope: Scope, facts: NodeFacts) -> SettingState:
-    """One key with what every control of it expects."""
-    sysctl = facts.sysctls.get(key)
-    live = None if sysctl is None or isinstance(sysctl.value, Unavailable) else sysctl.value
-    words = dict.fromkeys(each for each in expected if each != ANY)
-    return SettingState(key=key, live=live, expected=" and ".join(words) or ANY, scope=scope)

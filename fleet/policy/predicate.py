@@ -51,7 +51,7 @@ class Predicate:
         Raises:
             ExpressionError, FactUnavailableError: as `Expression.evaluate`.
         """
-        return Predicate(tuple(Term(term.name, _resolved(term.operand, context)) for term in self.terms))
+        return Predicate(tuple(Term(term.name, resolve_operand(term.operand, context)) for term in self.terms))
 
     def describe(self) -> str:
         """Say in words what is acceptable: ``1``, ``at least 262144``, ``75 or less``, ``1 to 600``."""
@@ -142,7 +142,12 @@ def _parts(operand: Operand) -> tuple[object, ...]:
     return operand if isinstance(operand, tuple) else (operand,)
 
 
-def _resolved(operand: Operand, context: Mapping[str, object]) -> Operand:
+def resolve_operand(operand: Operand, context: Mapping[str, object]) -> Operand:
+    """Put the values of expressions in their place.
+
+    Raises:
+        ExpressionError, FactUnavailableError: as `Expression.evaluate`.
+    """
     if isinstance(operand, tuple):
         return tuple(_resolved_part(part, context) for part in operand)
     return _resolved_part(operand, context)

@@ -6,6 +6,7 @@ import pydantic
 
 from fleet.document import Items, StrictModel
 from fleet.model.finding import Impact, Scope
+from fleet.policy.control import State
 
 
 def _scalar(value: object) -> object:
@@ -93,6 +94,8 @@ class ControlDocument(StrictModel):
         prefer: violated, the finding warns.
         set: what a change would write.
         scope: for sysctl keys that the catalogue does not have.
+        state: for sysctl keys: what must hold, the value now, the one after the next boot, or (the default) both.
+        because: fact whose text explains a finding, such as ``protection.now.reason``.
     """
 
     id: Name
@@ -106,6 +109,8 @@ class ControlDocument(StrictModel):
     set_: Annotated[Scalar | None, pydantic.Field(alias="set")] = None
     bounds: BoundsDocument | None = None
     scope: Scope | None = None
+    state: State | None = None
+    because: Text | None = None
     why: Text
     sources: Items[Annotated[str, pydantic.StringConstraints(pattern=r"^https://\S+$")]] = ()
 

@@ -43,9 +43,14 @@ def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str
 
     def check(host: HostView, connection: Connection) -> HostAudit:
         facts = read_facts(host, connection, request)
-        findings, settings = evaluate(policy, facts, host=host, today=started.date())
+        seen = evaluate(policy, facts, host=host, today=started.date())
         return HostAudit(
-            name=host.name, status=host_status(findings), findings=findings, settings=settings, facts=facts
+            name=host.name,
+            status=host_status(seen.findings),
+            findings=seen.findings,
+            settings=seen.settings,
+            protection=seen.protection,
+            facts=facts,
         )
 
     outcomes = fleet.run(check, hosts=hosts)

@@ -7,7 +7,7 @@ mode (https://github.com/kubernetes/kubernetes/pull/122663) and in IPVS mode. So
 kube-proxy and taking be_liberal back leaves a node with neither: worse than before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,6 +19,7 @@ from fleet.kernel.writers.releases import Releases
 from fleet.kernel.writers.settled import Outcome, settled
 from fleet.kernel.writers.writer import Writer, shown
 from fleet.model.facts import NodeFacts, Unavailable
+from fleet.model.finding import Moment
 
 Status = Literal["protected by be_liberal", "protected by the INVALID rule", "unprotected", "unknown"]
 
@@ -55,6 +56,11 @@ class Protection:
     now: Verdict
     after_proxy_restart: Verdict
     after_reboot: Verdict
+
+    @property
+    def moments(self) -> Mapping[Moment, Verdict]:
+        """The verdicts by the names that results carry."""
+        return {"now": self.now, "after_proxy_restart": self.after_proxy_restart, "after_reboot": self.after_reboot}
 
 
 def start_proxy(state: State, mode: Mode, releases: Releases) -> State:

@@ -71,7 +71,7 @@ def _kube_node(sysctls: Mapping[str, str] | None = None, **overrides: object) ->
 
 
 def _findings(facts: NodeFacts) -> dict[str, Finding]:
-    findings, _ = evaluate(_policy(), facts, host=_HOST, today=date(2026, 11, 20))
+    findings = evaluate(_policy(), facts, host=_HOST, today=date(2026, 11, 20)).findings
     return {finding.control: finding for finding in findings}
 
 

@@ -38,7 +38,8 @@ def audit(
     policy: Policy, facts: NodeFacts, *, host: str = "web-1", today: date = TODAY
 ) -> tuple[dict[str, tuple[str, str]], dict[str, SettingState]]:
     view = HostView(name=host, groups=(), data={"role": "web"}, address="10.0.0.1")
-    findings, states = evaluate(policy, facts, host=view, today=today)
+    done = evaluate(policy, facts, host=view, today=today)
+    findings, states = done.findings, done.settings
     assert [finding.control for finding in findings] == [control.id for control in policy.controls]
     return _by_control(findings), {state.key: state for state in states}
 

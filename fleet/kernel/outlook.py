@@ -1,0 +1,145 @@
+"""Where each key stands now, after the files of the next boot, and once everything that writes it has run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fleet.kernel.boot import (
+    Assignment,
+    BootLost,
+    BootRefused,
+    BootSet,
+    BootUnknown,
+    BootUnset,
+    BootValue,
+    resolve_boot,
+)
+from fleet.kernel.catalogue import KEYS
+from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.version import parse_release
+from fleet.kernel.writers import Outcome, Protection, Writer, find_writers, protection, settled
+from fleet.model.facts import NodeFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOutlook:
+    """One key of one node, now and later.
+
+    Attributes:
+        live: None where it could not be read.
+        boot: what the files leave, and why.
+        after_reboot: the value after the files and every writer, or None and why it is not known.
+        writers: what else writes the key.
+    """
+
+    key: str
+    live: str | None
+    boot: BootValue
+    after_reboot: Outcome
+    writers: tuple[Writer, ...]
+
+    @property
+    def deciding(self) -> Assignment | None:
+        """The line that decides at boot, also where it is lost or refused; None where there is none."""
+        match self.boot:
+            case BootSet(winner=line) | BootLost(winner=line) | BootRefused(refused=line):
+                return line
+            case BootUnset() | BootUnknown():
+                return None
+
+    @property
+    def overridden(self) -> tuple[Assignment, ...]:
+        """The other lines for this key, which do not count."""
+        return self.boot.candidates if isinstance(self.boot, BootUnknown) else self.boot.losers
+
+    @property
+    def file_value(self) -> str | None:
+        """What the files leave; None where they leave the key to the kernel, or where that is not known."""
+        return None if isinstance(self.boot, BootUnset | BootUnknown) else self.boot.value
+
+    @property
+    def unknown(self) -> str:
+        """Why it is not known what the next boot leaves; empty where it is, or where the kernel alone decides."""
+        if isinstance(self.boot, BootUnknown):
+            return self.boot.reason
+        return self.after_reboot.reason if self.after_reboot.value is None and self._is_written else ""
+
+    @property
+    def cause(self) -> str:
+        """Why the value after the next boot is what it is, in a few words."""
+        return self.after_reboot.reason if self._is_written else self.boot_cause
+
+    @property
+    def _is_written(self) -> bool:
+        return any(write.rule not in {"demands", "leaves"} for writer in self.writers for write in writer.writes)
+
+    @property
+    def boot_cause(self) -> str:
+        """Why the files leave what they leave, in a few words."""
+        match self.boot:
+            case BootSet(winner=line):
+                return f"set by {line.origin}"
+            case BootUnset():
+                return "no file sets it"
+            case BootLost(winner=line, reason=reason) | BootRefused(refused=line, reason=reason):
+                return f"{line.origin} is without effect: {reason}"
+            case BootUnknown(reason=reason):
+                return reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """A node now and later: its keys, and what keeps INVALID segments from resetting connections."""
+
+    keys: Mapping[str, KeyOutlook]
+    protection: Protection
+
+
+def look_ahead(facts: NodeFacts, keys: Iterable[str]) -> Outlook:
+    """Work out what becomes of keys at the next boot.
+
+    Args:
+        facts: of the node.
+        keys: in dots.
+    """
+    wanted = dict.fromkeys((*keys, BE_LIBERAL))
+    boot = resolve_boot(facts, tuple(wanted))
+    writers = find_writers(facts)
+    defaults = _defaults(facts, wanted)
+    return Outlook(
+        keys={key: _key(key, facts, boot[key], writers, defaults[key]) for key in wanted},
+        protection=protection(facts, _start(boot[BE_LIBERAL], defaults[BE_LIBERAL]), writers),
+    )
+
+
+def _key(key: str, facts: NodeFacts, boot: BootValue, writers: Sequence[Writer], default: str | None) -> KeyOutlook:
+    sysctl = facts.sysctls.get(key)
+    live = sysctl.value if sysctl is not None and isinstance(sysctl.value, str) else None
+    own = tuple(writer for writer in writers if writer.key == key)
+    return KeyOutlook(
+        key=key,
+        live=live,
+        boot=boot,
+        after_reboot=settled(key, live, _start(boot, default), own).after_reboot,
+        writers=own,
+    )
+
+
+def _start(boot: BootValue, default: str | None) -> str | None:
+    """What writers find: what the files left, else the kernel's own default, as far as either is known."""
+    match boot:
+        case BootSet(value=value):
+            return value
+        case BootLost(value=value) | BootRefused(value=value):
+            return default if value is None else value
+        case BootUnset():
+            return default
+        case BootUnknown():
+            return None
+
+
+def _defaults(facts: NodeFacts, keys: Iterable[str]) -> Mapping[str, str | None]:
+    try:
+        version = parse_release(facts.identity.kernel)
+    except ValueError:
+        return dict.fromkeys(keys)
+    return {key: KEYS[key].default_for(version) if key in KEYS else None for key in keys}
