@@ -8,6 +8,7 @@ from fleet.model.facts import (
     Identity,
     Ipvs,
     NodeFacts,
+    NodeFile,
     OsRelease,
     Reason,
     Sysctl,
@@ -37,8 +38,20 @@ CONNTRACK = Conntrack(
 )
 
 
+def kept_at_boot(sysctls: Mapping[str, Any]) -> dict[str, NodeFile]:
+    """Files by which the next boot leaves the same values as now."""
+    lines = [f"{key} = {value}\n" for key, value in sysctls.items() if not isinstance(value, Unavailable)]
+    contents = {
+        "/etc/modules-load.d/node.conf": "nf_conntrack\nbr_netfilter\nip_vs\n",
+        "/etc/sysctl.d/60-node.conf": "".join(lines),
+    }
+    return {path: NodeFile(path=path, kind="file", content=text.encode()) for path, text in contents.items()}
+
+
 def node_facts(*, sysctls: Mapping[str, str | int | Unavailable] | None = None, **overrides: object) -> NodeFacts:
     """Facts of a Debian node with four cores, 16 GiB and nf_conntrack, without Kubernetes; root read them.
+
+    Its files keep its values over the next boot.
 
     Args:
         sysctls: values by key in dots.
@@ -56,7 +69,7 @@ def node_facts(*, sysctls: Mapping[str, str | int | Unavailable] | None = None, 
         "counters": {},
         "modules": frozenset({"nf_conntrack"}),
         "builtin_modules": frozenset({"tcp_cubic"}),
-        "files": {},
+        "files": kept_at_boot(sysctls or {}),
         "listeners": (),
         "processes": (),
         "invalid_rules": (),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from support.facts import NEEDS_ROOT, node_facts
+from support.facts import NEEDS_ROOT, kept_at_boot, node_facts
 
 from fleet.model.facts import NodeFacts, NodeFile, NodeProcess
 
@@ -13,9 +13,20 @@ def process(name: str, *arguments: str) -> NodeProcess:
     return NodeProcess(pid=1, name=name, arguments=(f"/usr/local/bin/{name}", *arguments))
 
 
-def node(*, files: Mapping[str, str] | None = None, **overrides: object) -> NodeFacts:
-    """A node with files of this text, or masked where the text is ``-> /dev/null``; more as in `node_facts`."""
-    return node_facts(files={path: _file(path, text) for path, text in (files or {}).items()}, **overrides)
+def node(
+    *,
+    sysctls: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    kept: bool = False,
+    **overrides: object,
+) -> NodeFacts:
+    """A node with files of this text, or masked where the text is ``-> /dev/null``; more as in `node_facts`.
+
+    Args:
+        kept: whether further files keep its values over the next boot.
+    """
+    written = {path: _file(path, text) for path, text in (files or {}).items()}
+    return node_facts(sysctls=sysctls, files=(kept_at_boot(sysctls or {}) if kept else {}) | written, **overrides)
 
 
 def _file(path: str, text: str) -> NodeFile:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.facts import ABSENT, CONNTRACK, IDENTITY, NEEDS_ROOT, NOT_LOADED, node_facts
+from support.facts import ABSENT, CONNTRACK, IDENTITY, NEEDS_ROOT, NOT_LOADED, kept_at_boot, node_facts
 
 from fleet.kernel.catalogue import KEYS
 from fleet.model.facts import (
@@ -19,7 +19,7 @@ from fleet.model.facts import (
     Reason,
     Unavailable,
 )
-from fleet.model.finding import Finding, SettingState
+from fleet.model.finding import Finding, SettingState, Source
 from fleet.policy.control import Policy
 from fleet.policy.evaluate import evaluate, needed_files, needed_keys
 from fleet.policy.host import HostView
@@ -30,6 +30,7 @@ PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 MAX = "net.netfilter.nf_conntrack_max"
 FIN = "net.ipv4.tcp_fin_timeout"
+SO_AT_BOOT = "the next boot leaves it so (set by /etc/sysctl.d/60-node.conf"
 GOOD: Mapping[str, str | int | Unavailable] = {LIBERAL: 1, MAX: 262_144, FIN: 60}
 TODAY = date(2026, 11, 20)
 
@@ -42,6 +43,10 @@ def audit(
     findings, states = done.findings, done.settings
     assert [finding.control for finding in findings] == [control.id for control in policy.controls]
     return _by_control(findings), {state.key: state for state in states}
+
+
+def conf(path: str, text: str) -> NodeFile:
+    return NodeFile(path=path, kind="file", content=text.encode())
 
 
 def _by_control(findings: tuple[Finding, ...]) -> dict[str, tuple[str, str]]:
@@ -76,9 +81,9 @@ def test_a_node_as_it_should_be_passes() -> None:
 def test_violations_say_what_is_and_what_was_expected() -> None:
     facts = node_facts(sysctls={LIBERAL: 0, MAX: 65_536, FIN: -1}, conntrack=replace(CONNTRACK, count=250_000))
     assert small(facts) == {
-        "liberal": ("fail", "is 0, expected 1"),
-        "table": ("fail", "is 65,536, expected at least 196,608"),
-        "fin": ("fail", "is -1, expected 5 to 120; pods keep their own value"),
+        "liberal": ("fail", f"is 0, expected 1; {SO_AT_BOOT}:1)"),
+        "table": ("fail", f"is 65,536, expected at least 196,608; {SO_AT_BOOT}:2)"),
+        "fin": ("fail", f"is -1, expected 5 to 120; {SO_AT_BOOT}:3); pods keep their own value"),
         "usage": ("fail", "is 95.37, expected 90 or less"),
     }
 
@@ -86,7 +91,7 @@ def test_violations_say_what_is_and_what_was_expected() -> None:
 def test_a_preference_that_is_not_met_warns() -> None:
     facts = node_facts(sysctls={**GOOD, MAX: 200_000}, conntrack=replace(CONNTRACK, count=200_000))
     found = small(facts)
-    assert found["table"] == ("warn", "is 200,000, preferred at least 262,144")
+    assert found["table"] == ("warn", f"is 200,000, preferred at least 262,144; {SO_AT_BOOT}:2)")
     assert found["usage"] == ("warn", "is 76.29, preferred 75 or less")
 
 
@@ -131,11 +136,73 @@ def test_an_operand_of_the_wrong_kind_is_an_error(tmp_path: Path) -> None:
 def test_states_show_live_and_expected_for_each_key() -> None:
     facts = node_facts(sysctls={LIBERAL: 0, MAX: NEEDS_ROOT, FIN: 60})
     _, states = audit(load_playbook(DATA / "playbook.yaml"), facts)
-    assert states == {
-        LIBERAL: SettingState(key=LIBERAL, live="0", expected="1", scope="host-namespace"),
-        MAX: SettingState(key=MAX, live=None, expected="at least 196608", scope="host"),
-        FIN: SettingState(key=FIN, live="60", expected="5 to 120", scope="namespace"),
+    assert {key: (state.live, state.expected, state.scope) for key, state in states.items()} == {
+        LIBERAL: ("0", "1", "host-namespace"),
+        MAX: (None, "at least 196608", "host"),
+        FIN: ("60", "5 to 120", "namespace"),
     }
+
+
+def test_states_show_the_next_boot_with_the_line_that_decides_and_those_that_do_not() -> None:
+    files = {
+        **kept_at_boot({LIBERAL: 1}),
+        "/etc/sysctl.d/99-z.conf": conf("/etc/sysctl.d/99-z.conf", f"# ours\n{FIN} = 30\n"),
+        "/etc/sysctl.d/10-a.conf": conf("/etc/sysctl.d/10-a.conf", f"{FIN} = 20\n"),
+    }
+    _, states = audit(load_playbook(DATA / "playbook.yaml"), node_facts(sysctls=GOOD, files=files))
+    fin, table = states[FIN], states[MAX]
+    assert (fin.live, fin.boot, fin.after_reboot, fin.boot_note) == ("60", "30", "30", "")
+    assert fin.boot_source == Source(path="/etc/sysctl.d/99-z.conf", line=2)
+    assert fin.overridden == (Source(path="/etc/sysctl.d/10-a.conf", line=1),)
+    assert (table.boot, table.boot_source, table.boot_note) == (None, None, "no file sets it")
+
+
+def test_a_good_value_that_the_next_boot_takes_back_fails() -> None:
+    found = small(node_facts(sysctls=GOOD, files={}))["liberal"]
+    assert found == ("fail", "is 1 now, but the next boot leaves 0 (no file sets it), expected 1")
+
+
+def test_a_bad_value_that_the_next_boot_puts_right_fails_and_says_so() -> None:
+    found = small(node_facts(sysctls={**GOOD, LIBERAL: 0}, files=kept_at_boot(GOOD)))["liberal"]
+    assert found[0] == "fail"
+    assert found[1].startswith("is 0, expected 1; the next boot leaves 1 (set by /etc/sysctl.d/60-node.conf:1")
+
+
+@pytest.mark.parametrize(
+    ("state", "live", "boot", "status"),
+    [
+        ("live", 1, 0, "pass"),
+        ("live", 0, 1, "fail"),
+        ("boot", 1, 0, "fail"),
+        ("boot", 0, 1, "pass"),
+        ("both", 1, 0, "fail"),
+        ("both", 0, 1, "fail"),
+        ("both", 1, 1, "pass"),
+    ],
+)
+def test_a_control_chooses_the_states_it_is_about(
+    tmp_path: Path, state: str, live: int, boot: int, status: str
+) -> None:
+    facts = node_facts(sysctls={LIBERAL: live}, files=kept_at_boot({LIBERAL: boot}))
+    found = verdict(tmp_path, facts, f"{{sysctl: {LIBERAL}}}", "{equals: 1}", f", state: {state}")
+    assert found[0] == status
+
+
+def test_what_cannot_be_foretold_is_not_judged_and_not_hidden() -> None:
+    facts = node_facts(sysctls=GOOD, identity=replace(IDENTITY, init="runit"))
+    assert small(facts)["fin"] == ("pass", "is 60; what the next boot leaves is not known; pods keep their own value")
+
+
+def test_a_writer_is_held_against_the_control_with_its_remedy() -> None:
+    arguments = ("/usr/local/bin/k3s", "server")
+    facts = node_facts(sysctls=GOOD, processes=(NodeProcess(pid=7, name="k3s-server", arguments=arguments),))
+    findings, states = audit(load_playbook(DATA / "playbook.yaml"), facts)
+    [writer] = states[MAX].writers
+    assert (writer.name, writer.value) == ("k3s", "131072")
+    assert states[MAX].boot == "262144"
+    assert states[MAX].after_reboot == "131072"
+    assert findings["table"][0] == "fail"
+    assert "is 262144 now, but the next boot leaves 131072 (k3s sets it to 131072)" in findings["table"][1]
 
 
 def test_a_key_of_a_skipped_control_may_be_anything() -> None:
@@ -165,9 +232,9 @@ def test_two_controls_of_one_key_give_one_state(tmp_path: Path) -> None:
             "db-1",
             date(2027, 3, 2),
             "fail",
-            "is 1, expected at least 196,608; its exception expired on 2027-03-01 (ops)",
+            f"is 1, expected at least 196,608; {SO_AT_BOOT}:2); its exception expired on 2027-03-01 (ops)",
         ),
-        ("web-1", date(2027, 2, 28), "fail", "is 1, expected at least 196,608"),
+        ("web-1", date(2027, 2, 28), "fail", f"is 1, expected at least 196,608; {SO_AT_BOOT}:2)"),
     ],
 )
 def test_an_exception_holds_for_its_hosts_until_its_day(host: str, today: date, status: str, reason: str) -> None:
