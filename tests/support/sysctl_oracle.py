@@ -16,7 +16,13 @@ from typing import Any, Self
 SYSTEMD = "/usr/lib/systemd/systemd-sysctl"
 PROCPS = shutil.which("sysctl", path="/usr/sbin:/sbin:/usr/bin:/bin") or "/usr/sbin/sysctl"
 
-COMMANDS = {"systemd": (SYSTEMD,), "procps": (PROCPS, "--system")}
+BUSYBOX = shutil.which("busybox", path="/usr/bin:/bin") or "/usr/bin/busybox"
+
+COMMANDS = {
+    "systemd": (SYSTEMD,),
+    "procps": (PROCPS, "--system"),
+    "busybox": (BUSYBOX, "sysctl", "-p", "/etc/sysctl.conf"),
+}
 
 INTERFACE = "d.1"
 """A second interface, with a dot in its name."""
@@ -91,6 +97,22 @@ class Oracle:
         self._process.stdin.flush()
         return self._answer()
 
+    def write(self, key: str, values: Iterable[str]) -> list[str | None]:
+        """What the kernel prints after each value, written with a line break to a key at its default.
+
+        Args:
+            key: in dots.
+            values: bytes as latin-1.
+
+        Returns:
+            None for a value that the kernel refuses.
+        """
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps({"key": key, "values": list(values)}) + "\n")
+        self._process.stdin.flush()
+        printed: list[str | None] = self._answer()["printed"]
+        return printed
+
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout
         line = self._process.stdout.readline()
@@ -138,9 +160,22 @@ def _read(paths: Mapping[str, str]) -> dict[str, str]:
 def _write(path: str, value: str) -> None:
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        os.write(descriptor, f"{value}\n".encode())
+        os.write(descriptor, f"{value}\n".encode("latin-1"))
     finally:
         os.close(descriptor)
+
+
+def _written(path: str, values: list[str]) -> list[str | None]:
+    default = Path(path).read_text().strip()
+    printed: list[str | None] = []
+    for value in values:
+        try:
+            _write(path, value)
+            printed.append(" ".join(Path(path).read_text().split()))
+        except OSError:
+            printed.append(None)
+        _write(path, default)
+    return printed
 
 
 def _clear() -> None:
@@ -198,19 +233,28 @@ def _serve(root: str) -> None:
     values = defaults
     for line in sys.stdin:
         request = json.loads(line)
-        _clear()
-        _write(_UNPRIVILEGED, "0")  # so that the range of ports can go back, wherever it is
-        values = {**values, "net.ipv4.ip_unprivileged_port_start": "0"}
-        for key, value in defaults.items():
-            if values[key] != value:
-                _write(paths[key], value)
-        _place(request["tree"])
-        files = _collect(request["tree"])
-        status, errors = _execute(COMMANDS[request["tool"]])
-        values = _read(paths)
-        answer = {"values": values, "files": files, "status": status, "errors": errors}
+        answer: dict[str, Any]
+        if "key" in request:
+            answer = {"printed": _written(_path(request["key"]), request["values"])}
+        else:
+            answer = _case(request, paths, defaults, values)
+            values = answer["values"]
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _case(
+    request: dict[str, Any], paths: dict[str, str], defaults: dict[str, str], values: dict[str, str]
+) -> dict[str, Any]:
+    _clear()
+    _write(_UNPRIVILEGED, "0")  # so that the range of ports can go back, wherever it is
+    for key, value in defaults.items():
+        if values[key] != value or paths[key] == _UNPRIVILEGED:
+            _write(paths[key], value)
+    _place(request["tree"])
+    files = _collect(request["tree"])
+    status, errors = _execute(COMMANDS[request["tool"]])
+    return {"values": _read(paths), "files": files, "status": status, "errors": errors}
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ _PATTERNS = (
 )
 _UNMODELLED = ("net.ipv4.{tcp_fin_timeout,tcp_keepalive_*}", "net.ipv4.tcp_fin_time\\o*", "net.ipv4.tcp_[[:alpha:]]*")
 
-_VALUES = (
+VALUES: tuple[str, ...] = (
     *("0", "1", "2", "3", "5", "15", "61", "127", "255", "256", "600", "4097", "9999"),
     *("0x10", "0X1f", "010", "08", "00", "-0", "-1", "-5", "+5", "2147483647", "2147483648", "4294967297", "9" * 25),
     *("", "banana", "18 # why", "18#x", "18 ; x", "18; x", "1 2", "1\t2", "5,6", '"5"', "1e3", "=7", "7=8", "- 5"),
@@ -118,7 +118,7 @@ assert set(KEYS) == {key for group in _GROUPS for key in group}
 @functools.cache
 def _line(keys: tuple[str, ...]) -> st.SearchStrategy[str]:
     ports = any("port" in key for key in keys)
-    values = st.sampled_from(_VALUES + _PORTS * (2 if ports else 0))
+    values = st.sampled_from(VALUES + _PORTS * (2 if ports else 0))
     key = st.builds(lambda form, name: str(form(name)), st.sampled_from(_FORMS), st.sampled_from(keys))
     assignment = st.tuples(st.sampled_from(_PREFIXES), key, st.sampled_from(_SEPARATORS), values).map("".join)
     simple = st.tuples(st.sampled_from(keys), st.sampled_from(("=", " = ")), values).map("".join)
@@ -180,3 +180,25 @@ def listing(tree: Tree) -> str:
         f"  {entry['path']} " + (f"-> {entry['link']}" if "link" in entry else repr(entry.get("content", "directory")))
         for entry in tree
     )
+
+
+def single_files() -> st.SearchStrategy[Tree]:
+    """One /etc/sysctl.conf, mostly of plain lines."""
+    groups = st.sampled_from([group for group in _GROUPS if "port" not in group[0]])
+    return groups.flatmap(_plain_lines).map(
+        lambda content: ({"path": "/etc/sysctl.conf", "kind": "file", "content": content},)
+    )
+
+
+@functools.cache
+def _plain_lines(keys: tuple[str, ...]) -> st.SearchStrategy[str]:
+    key = st.sampled_from(keys + tuple(map(_slashes, keys)))
+    numbers = st.sampled_from(("0", "1", "1", "2", "5", "60", "255", "010", "1 2"))
+    plain = st.tuples(key, st.sampled_from(("=", " = ", "=\t")), numbers).map("".join)
+    comments = st.sampled_from(
+        ("# comment", "", "  ", "\t# =", "#x=1", "kernel.no_such_key_1=5", "net.ipv4.conf.all.nothing=1")
+    )
+    lines = st.integers(0, 9).flatmap(lambda number: plain if number else comments)
+    odd = st.integers(0, 15).flatmap(lambda number: st.just("") if number else _line(keys))
+    several = st.lists(lines, min_size=1, max_size=6)
+    return st.tuples(several, odd, several).map(lambda parts: "\n".join((*parts[0], parts[1], *parts[2], "")))

@@ -54,14 +54,14 @@ def read_alpine(files: Mapping[str, NodeFile], kernel: Kernel) -> Program:
             blinds.append(Blind(order=(index, 0), reason=f"{file.path}: {file.unread}"))
             continue
         stopped = ""
-        for entry, problem in _entries(file, index, kernel):
+        for number, entry, problem in _entries(file, index, kernel):
             if entry is None or stopped:
                 about = entry.name if entry else None
-                blinds.append(Blind(order=(index, 0), reason=stopped or problem, about=about))
+                blinds.append(Blind(order=(index, number), reason=stopped or problem, about=about))
             else:
                 entries.append(entry)
             stopped = stopped or problem
-    hidden = [entry for file in masked for entry, _ in _entries(file, 0, kernel) if entry is not None]
+    hidden = [entry for file in masked for _, entry, _ in _entries(file, 0, kernel) if entry is not None]
     return Program(entries=tuple(entries), read=tuple(entries), masked=tuple(hidden), blinds=tuple(blinds))
 
 
@@ -95,15 +95,15 @@ def _is_regular(file: NodeFile) -> bool:
     return file.content is not None or file.kind in {"file", "unreadable"} or bool(file.note)
 
 
-def _entries(file: TreeFile, index: int, kernel: Kernel) -> Iterator[tuple[Entry | None, str]]:
-    """Lines with the reason why what follows them in the file is not known."""
+def _entries(file: TreeFile, index: int, kernel: Kernel) -> Iterator[tuple[int, Entry | None, str]]:
+    """Lines with their numbers, and with the reason why what follows them in the file is not known."""
     for number, line in enumerate(file.content.split(b"\n"), start=1):
         if _NOTHING.fullmatch(line):
             continue
         origin = Origin(path=file.path, line=number)
         plain = _PLAIN.fullmatch(line)
         if plain is None:
-            yield None, f"{origin} is not a plain line, and releases of busybox differ in what they make of it"
+            yield number, None, f"{origin} is not a plain line, and releases of busybox differ in what they make of it"
             continue
         written, value = plain[1].decode(), plain[2].decode()
         path = swapped(plain[1])
@@ -116,4 +116,4 @@ def _entries(file: TreeFile, index: int, kernel: Kernel) -> Iterator[tuple[Entry
             origin=origin,
         )
         taken = isinstance(acceptance.write(kernel, key, value, {}), Accepted)
-        yield entry, "" if taken else f"{origin} may be refused, and some releases of busybox stop there"
+        yield number, entry, "" if taken else f"{origin} may be refused, and some releases of busybox stop there"

@@ -103,12 +103,17 @@ class Program:
             if entry.assignment is not None and any(entry.names(path) for path in paths)
         )
 
-    def doubt(self, path: bytes) -> str:
+    def doubt(self, path: bytes, *, refused: bool) -> str:
         """Why it is not known what the files say about a path; empty where it is.
 
-        A line without wildcards settles all that was read before it.
+        A line without wildcards settles all that was read before it, unless its value is ``refused``.
         """
-        settled = max((e.order for e in self.entries if e.target == path and e.assignment is not None), default=(-1, 0))
+        nothing = (-1, 0)
+        settled = (
+            nothing
+            if refused
+            else max((e.order for e in self.entries if e.target == path and e.assignment is not None), default=nothing)
+        )
         for blind in self.blinds:
             if blind.order > settled and blind.about in {None, path}:
                 return blind.reason

@@ -58,7 +58,11 @@ def _conclude(program: Program, key: str, cell: _Cell) -> BootValue:
     paths = frozenset(path_of(name) for name in names(key))
     lines = program.mentions(paths)
     related = (*bound_to(key), *changed_by(key))
-    reasons = [program.doubt(path) for name in (key, *related) for path in map(path_of, names(name))]
+    reasons = [
+        program.doubt(path, refused=cell.refused is not None)
+        for name in (key, *related)
+        for path in map(path_of, names(name))
+    ]
     if related and program.blinds:
         reasons.append(program.blinds[0].reason)  # even where later lines settle the values, the order may matter
     reason = next(filter(None, reasons), cell.unsure)

@@ -268,5 +268,10 @@ def test_alpine_is_unknown_after_a_line_that_busybox_may_stop_at_until_a_later_f
     assert isinstance(value, BootSet)
 
 
+def test_alpine_does_not_take_a_line_before_the_odd_one_for_the_last_word() -> None:
+    entries: dict[str, str | bytes] = {"/etc/sysctl.conf": f"{FIN}=5\nkernel.own=5\n{FIN}=6\n"}
+    assert isinstance(boot(_alpine(entries), FIN), BootUnknown)
+
+
 def test_alpine_with_another_script_is_unknown() -> None:
     assert isinstance(boot(_alpine({"/etc/init.d/sysctl": b"sysctl -p\n"}), FIN), BootUnknown)

@@ -266,6 +266,12 @@ def test_unread_file_leaves_unknown_what_no_later_line_settles() -> None:
     assert left(values[KEEPALIVE]) == "7"
 
 
+def test_refused_line_does_not_settle_what_an_unknown_line_before_it_may_have_left() -> None:
+    lines = "net/ipv4/../ipv4/tcp_fin_timeout=0\nnet.ipv4.tcp_fin_timeout=+5\n"
+    _, procps = both({"/etc/sysctl.d/40.conf": lines})
+    assert isinstance(procps, BootUnknown)
+
+
 def test_wildcards_are_unknown_where_the_release_of_systemd_is_not_known() -> None:
     files = tree({"/etc/sysctl.d/a.conf": f"net.ipv4.conf.*.rp_filter=1\n-{LO}\n{FIN}=5\n"})
     values = resolve_systemd(files, KEYS, kernel=KERNEL, globs=None)
