@@ -5,6 +5,8 @@ set -u
 here=/usr/local/lib/fleet-lab
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /
+# The node has the files of a machine that systemd boots, so its process 1 goes by that name.
+printf systemd >/proc/self/comm
 mkdir -p /run/sshd /run/lock
 
 # First, because a rule about connection states may load the module that the live keys need.

@@ -1,0 +1,61 @@
+"""What is installed is what was tested: the wheel alone carries everything."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as pip would lay it out."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, check=True, cwd=ROOT, capture_output=True, timeout=120)
+    [wheel] = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def run(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); from fleet.cli.main import main; main(sys.argv[1:])"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, check=False, text=True, timeout=120
+    )
+
+
+def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -> None:
+    names = {str(path.relative_to(unpacked_wheel)) for path in unpacked_wheel.rglob("*") if path.is_file()}
+    assert {
+        "fleet/facts/probe.sh",
+        "fleet/policy/profiles/conntrack.yaml",
+        "fleet/shipped/inventory/hosts.yaml",
+        "fleet/shipped/playbooks/stop-conntrack-resets.yaml",
+        "fleet/py.typed",
+    } <= names
+
+
+def test_the_installed_program_starts_a_project_and_audits_this_machine(unpacked_wheel: Path, tmp_path: Path) -> None:
+    started = run(unpacked_wheel, tmp_path, "init")
+    assert started.returncode == 0, started.stderr
+    assert (tmp_path / "playbooks" / "stop-conntrack-resets.yaml").exists()
+    listed = run(unpacked_wheel, tmp_path, "inventory", "-l", "k3s and not maintenance")
+    assert (listed.returncode, "k3s-agent-2" in listed.stdout) == (0, False), listed.stderr
+    audited = run(unpacked_wheel, tmp_path, "audit", "--local", "playbooks/stop-conntrack-resets.yaml")
+    assert audited.returncode in {0, 3}, audited.stderr
+    assert "localhost" in audited.stdout
+
+
+def test_init_keeps_what_is_there(unpacked_wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "inventory").mkdir()
+    mine = tmp_path / "inventory" / "hosts.yaml"
+    mine.write_text("mine: {}\n")
+    assert run(unpacked_wheel, tmp_path, "init").returncode == 0
+    assert mine.read_text() == "mine: {}\n"
+    again = run(unpacked_wheel, tmp_path, "init")
+    assert (again.returncode, "nothing to do" in again.stderr) == (2, True)
