@@ -88,7 +88,7 @@ class Predicate:
             return "has the content that the control gives" if same else "has other content"
         if "exists" in names:
             return "is present"
-        return f"is {self._style(value)}"
+        return f"{'has' if 'empty' in names else 'is'} {self._style(value)}"
 
     @property
     def _names(self) -> frozenset[TermName]:
