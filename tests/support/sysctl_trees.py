@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from support.sysctl_oracle import KEYS
 
+from fleet.kernel.boot import Assignment
 from fleet.model.facts import NodeFile
 
 Tree = tuple[dict[str, str], ...]
@@ -172,6 +173,20 @@ def node_files(found: list[Mapping[str, Any]]) -> dict[str, NodeFile]:
         )
         for entry in found
     }
+
+
+def with_value(tree: Tree, line: Assignment, value: str) -> Tree | None:
+    """The tree with another value in one line; None where that line is behind a link or is not one line for both."""
+    for index, entry in enumerate(tree):
+        if entry["path"] != line.origin.path or entry["kind"] != "file":
+            continue
+        lines = entry["content"].split("\n")
+        text = lines[line.origin.line - 1]
+        if "\r" in text or "\0" in text:
+            return None
+        lines[line.origin.line - 1] = text[: text.index("=") + 1] + value
+        return (*tree[:index], {**entry, "content": "\n".join(lines)}, *tree[index + 1 :])
+    return None
 
 
 def listing(tree: Tree) -> str:

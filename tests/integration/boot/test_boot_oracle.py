@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from support.sysctl_oracle import KEYS, Oracle
-from support.sysctl_trees import VALUES, Tree, listing, node_files, single_files, trees
+from support.sysctl_trees import VALUES, Tree, listing, node_files, single_files, trees, with_value
 
 from fleet.kernel.boot import (
     BootRefused,
@@ -129,6 +129,29 @@ def test_resolver_and_reader_agree_on_random_trees(
     assert count["unknown"] <= reader.most_unknown * count["answers"]
     assert count["set"] > CASES // 2
     assert count["refused"] > CASES // 50
+
+
+@pytest.mark.parametrize("reader", READERS[:2], ids=[reader.tool for reader in READERS[:2]])
+def test_another_value_in_the_line_that_is_named_is_what_the_reader_then_leaves(oracle: Oracle, reader: Reader) -> None:
+    kernel = _kernel(oracle)
+    edited = 0
+
+    @settings(max_examples=CASES // 4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(trees())
+    def follows(tree: Tree) -> None:
+        nonlocal edited
+        expected = reader.resolve(node_files(oracle.apply(reader.tool, tree)["files"]), kernel)
+        for key in ("net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_time", "net.ipv4.conf.all.rp_filter"):
+            value = expected[key]
+            other = with_value(tree, value.winner, "77") if isinstance(value, BootSet) else None
+            if other is None:
+                continue
+            edited += 1
+            note(f"{reader.tool} named {value} in\n{listing(tree)}")
+            assert oracle.apply(reader.tool, other)["values"][key] == "77"
+
+    follows()
+    assert edited > CASES // 40
 
 
 def test_kernel_makes_of_a_value_what_the_table_says(oracle: Oracle) -> None:
