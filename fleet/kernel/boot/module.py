@@ -35,6 +35,7 @@ _BRING = {
     "br_netfilter": re.compile(r"xt_physdev"),
     "ip_vs": re.compile(r"ip_vs_\w+|xt_ipvs"),
 }
+_MASK = b"(masked)"
 _COMMENTS = (b"#", b";")
 _LINE_END = re.compile(rb"\r\n|\n|\r|\0")
 
@@ -116,8 +117,10 @@ def _listed(path: str, content: bytes) -> Iterator[tuple[str, str]]:
 
 def _command_line(files: Mapping[str, NodeFile]) -> str | None:
     file = files.get(COMMAND_LINE)
-    # An empty one is a file of /proc whose size was believed.
-    return file.content.decode(errors="replace") if file is not None and file.content else None
+    # An empty one is a file of /proc whose size was believed; behind a mask any word may stand.
+    if file is None or not file.content or _MASK in file.content:
+        return None
+    return file.content.decode(errors="replace")
 
 
 def _asked_at_boot(line: str) -> Iterator[str]:

@@ -130,7 +130,7 @@ def test_module_forbidden_on_the_command_line_is_not_loaded(command_line: str) -
 
 
 def test_unread_command_line_leaves_it_unknown() -> None:
-    for content in ({}, {"/proc/cmdline": b""}):
+    for content in ({}, {"/proc/cmdline": b""}, {"/proc/cmdline": b"(masked) ro (masked)\n"}):
         facts = node_facts(files=files({**SIZED, **content}))
         assert isinstance(boot(facts, MAX), BootUnknown)
 
