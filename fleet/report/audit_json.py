@@ -4,7 +4,18 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fleet.model.finding import Audit, FindingStatus, HostAudit, HostStatus, Impact, Scope
+from fleet.model.finding import (
+    Audit,
+    FindingStatus,
+    HostAudit,
+    HostStatus,
+    Impact,
+    Moment,
+    Scope,
+    SettingState,
+    Source,
+    WriterState,
+)
 from fleet.report.json_text import clean, json_text
 from fleet.report.status import host_counts
 
@@ -47,12 +58,45 @@ class FindingJson(BaseModel):
     settings: list[str] = Field(description="The sysctl keys it is about: keys of the host's `settings`.")
 
 
+class SourceJson(BaseModel):
+    """A line of a file on the node."""
+
+    path: str
+    line: int = Field(description="Counted from 1.")
+
+
+class WriterJson(BaseModel):
+    """Something on the node that writes a key after the boot."""
+
+    name: str
+    when: str = Field(description="`boot`, `interface up`, `service start` or `timer`.")
+    value: str | None = Field(description="What it writes; null: not known.")
+    effect: str = Field(description="What it does with the key, in words.")
+    evidence: str = Field(description="From what that is known: processes, files with lines, units.")
+    remedy: str = Field(description="Where the value belongs instead; empty where it writes what is expected.")
+
+
 class SettingJson(BaseModel):
     """One sysctl key."""
 
     live: str | None = Field(description="As the kernel prints it, whitespace folded to one blank; null: not read.")
+    boot: str | None = Field(description="What the files leave at the next boot; null: no file sets it, or not known.")
+    boot_source: SourceJson | None = Field(description="The line that decides, also where it is lost or refused.")
+    boot_note: str = Field(description="Why `boot` is null, or why the deciding line has no effect; else empty.")
+    overridden: list[SourceJson] = Field(description="Other lines for the key, which do not count.")
+    after_reboot: str | None = Field(description="The value once every writer has run too; null: not known.")
     expected: str = Field(description="What the playbook accepts, in words: `1`, `at least 262144`.")
     scope: Scope = Field(description="How far the value reaches; a `namespace` value does not reach pods.")
+    writers: list[WriterJson]
+
+
+class ProtectionJson(BaseModel):
+    """Whether something keeps INVALID segments from resetting connections, at one moment."""
+
+    status: str = Field(
+        description="`protected by be_liberal`, `protected by the INVALID rule`, `unprotected` or `unknown`."
+    )
+    reason: str
 
 
 class HostJson(BaseModel):
@@ -62,6 +106,7 @@ class HostJson(BaseModel):
     error: ErrorJson | None = Field(description="Set if the status is `failed` or `unreachable`, else null.")
     findings: list[FindingJson]
     settings: dict[str, SettingJson] = Field(description="By sysctl key, in dots.")
+    protection: dict[Moment, ProtectionJson] | None = Field(description="By moment; null where nothing was judged.")
 
 
 class AuditJson(BaseModel):
@@ -106,12 +151,44 @@ def _host(host: HostAudit) -> HostJson:
             )
             for finding in host.findings
         ],
-        settings={
-            clean(state.key): SettingJson(
-                live=None if state.live is None else clean(state.live),
-                expected=clean(state.expected),
-                scope=state.scope,
-            )
-            for state in host.settings
+        settings={clean(state.key): _setting(state) for state in host.settings},
+        protection=None
+        if host.protection is None
+        else {
+            moment: ProtectionJson(status=clean(each.status), reason=clean(each.reason))
+            for moment, each in host.protection.items()
         },
     )
+
+
+def _setting(state: SettingState) -> SettingJson:
+    return SettingJson(
+        live=_value(state.live),
+        boot=_value(state.boot),
+        boot_source=None if state.boot_source is None else _source(state.boot_source),
+        boot_note=clean(state.boot_note),
+        overridden=[*map(_source, state.overridden)],
+        after_reboot=_value(state.after_reboot),
+        expected=clean(state.expected),
+        scope=state.scope,
+        writers=[*map(_writer, state.writers)],
+    )
+
+
+def _writer(writer: WriterState) -> WriterJson:
+    return WriterJson(
+        name=clean(writer.name),
+        when=clean(writer.when),
+        value=_value(writer.value),
+        effect=clean(writer.effect),
+        evidence=clean("; ".join(writer.evidence)),
+        remedy=clean(writer.remedy),
+    )
+
+
+def _source(source: Source) -> SourceJson:
+    return SourceJson(path=clean(source.path), line=source.line)
+
+
+def _value(value: str | None) -> str | None:
+    return None if value is None else clean(value)

@@ -3,9 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fleet.model.finding import Audit, FindingStatus, Impact, SettingState
+from fleet.model.finding import Audit, Finding, FindingStatus, Impact, SettingState
+from fleet.report.likeness import gist, gist_of_state
 from fleet.report.status import severity
 
 
@@ -14,8 +15,9 @@ class Verdict:
     """One control with one outcome, and the hosts that share it.
 
     Attributes:
-        settings: the states of the control's sysctl keys, alike on all the hosts.
+        reason: that of the first host; on the others it differs at most in process ids and paths.
         hosts: inventory names, in the audit's order.
+        each: for each host the states of the control's sysctl keys, which differ no more than reasons do.
     """
 
     control: str
@@ -23,8 +25,13 @@ class Verdict:
     status: FindingStatus
     impact: Impact
     reason: str
-    settings: tuple[SettingState, ...]
     hosts: tuple[str, ...]
+    each: tuple[tuple[SettingState, ...], ...]
+
+    @property
+    def settings(self) -> tuple[SettingState, ...]:
+        """The states on the first host."""
+        return self.each[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,7 @@ class ControlVerdicts:
 
     control: str
     title: str
+    why: str
     impact: Impact
     verdicts: tuple[Verdict, ...]
 
@@ -43,27 +51,37 @@ class ControlVerdicts:
 
 def by_control(audit: Audit, statuses: Collection[FindingStatus]) -> tuple[ControlVerdicts, ...]:
     """The findings of these statuses, each outcome told once: worst control first, then the most hosts first."""
-    hosts: dict[Verdict, list[str]] = {}
+    alike: dict[object, list[tuple[str, Finding, tuple[SettingState, ...]]]] = defaultdict(list)
     for name, host in audit.hosts.items():
         states = {state.key: state for state in host.settings}
         for finding in host.findings:
             if finding.status in statuses:
-                verdict = Verdict(
-                    control=finding.control,
-                    title=finding.title,
-                    status=finding.status,
-                    impact=finding.impact,
-                    reason=finding.reason,
-                    settings=tuple(states[key] for key in finding.settings if key in states),
-                    hosts=(),
-                )
-                hosts.setdefault(verdict, []).append(name)
+                own = tuple(states[key] for key in finding.settings if key in states)
+                matter = (finding.title, finding.status, gist(finding.reason), *map(gist_of_state, own))
+                alike[finding.control, finding.impact, *matter].append((name, finding, own))
     controls: dict[tuple[str, Impact], list[Verdict]] = defaultdict(list)
-    for verdict, names in hosts.items():
-        controls[verdict.control, verdict.impact].append(replace(verdict, hosts=tuple(names)))
+    reasons: dict[tuple[str, Impact], str] = {}
+    for members in alike.values():
+        _, first, _ = members[0]
+        reasons.setdefault((first.control, first.impact), first.why)
+        controls[first.control, first.impact].append(
+            Verdict(
+                control=first.control,
+                title=first.title,
+                status=first.status,
+                impact=first.impact,
+                reason=first.reason,
+                hosts=tuple(name for name, _, _ in members),
+                each=tuple(own for _, _, own in members),
+            )
+        )
     groups = [
         ControlVerdicts(
-            control=control, title=verdicts[0].title, impact=impact, verdicts=tuple(sorted(verdicts, key=_weight))
+            control=control,
+            title=verdicts[0].title,
+            why=reasons[control, impact],
+            impact=impact,
+            verdicts=tuple(sorted(verdicts, key=_weight)),
         )
         for (control, impact), verdicts in controls.items()
     ]

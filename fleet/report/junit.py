@@ -4,11 +4,13 @@ There is no standard; this holds to the parts that Jenkins, GitLab and GitHub ac
 (https://docs.gitlab.com/ci/testing/unit_test_reports/, https://github.com/testmoapp/junitxml).
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from fleet.model.finding import Audit, Finding, HostAudit
+from fleet.model.finding import Audit, Finding, HostAudit, SettingState
 from fleet.model.text import printable
+from fleet.report.explain import boot_note, states
 from fleet.report.status import finding_counts
 
 LONGEST_VALUE: Final = 2_000
@@ -18,7 +20,8 @@ def audit_junit(audit: Audit) -> str:
     """The XML text of ``fleet audit -f junit``.
 
     ``fail`` becomes a failure, ``error`` and a host that could not be checked an error, ``skip`` skipped; ``warn``
-    passes, with its reason as the output of the case.
+    passes, with its reason as the output of the case. Below a reason stand the states of the setting, the line that
+    decides at boot, and the remedies.
     """
     root = Element("testsuites", name=_text(f"fleet audit {audit.playbook}"))
     for host in audit.hosts.values():
@@ -35,8 +38,10 @@ def _suite(host: HostAudit, started: str) -> Element:
     if host.error is not None:
         case = SubElement(suite, "testcase", classname=name, name="host can be checked")
         _outcome(case, "error", kind=host.error.kind, message=host.error.message)
+    settings = {state.key: state for state in host.settings}
     for finding in host.findings:
-        suite.append(_case(name, finding))
+        behind = [line for key in finding.settings if key in settings for line in _behind(settings[key])]
+        suite.append(_case(name, finding, behind))
     counts = finding_counts(host.findings)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(counts["fail"]))
@@ -45,25 +50,37 @@ def _suite(host: HostAudit, started: str) -> Element:
     return suite
 
 
-def _case(host: str, finding: Finding) -> Element:
+def _case(host: str, finding: Finding, behind: list[str]) -> Element:
     case = Element("testcase", classname=host, name=_text(f"{finding.control}: {finding.title}"))
     match finding.status:
         case "fail":
-            _outcome(case, "failure", kind=finding.impact, message=finding.reason)
+            _outcome(case, "failure", kind=finding.impact, message=finding.reason, behind=behind)
         case "error":
-            _outcome(case, "error", kind=finding.impact, message=finding.reason)
+            _outcome(case, "error", kind=finding.impact, message=finding.reason, behind=behind)
         case "skip":
             SubElement(case, "skipped", message=_text(finding.reason))
         case "warn":
-            SubElement(case, "system-out").text = _text(f"warn: {finding.reason}")
+            SubElement(case, "system-out").text = _lines(f"warn: {finding.reason}", behind)
         case "pass":
             pass
     return case
 
 
-def _outcome(case: Element, tag: str, *, kind: str, message: str) -> None:
+def _outcome(case: Element, tag: str, *, kind: str, message: str, behind: Iterable[str] = ()) -> None:
     # GitLab shows the element's text, Jenkins and others its message: both say it.
-    SubElement(case, tag, type=kind, message=_text(message)).text = _text(message)
+    SubElement(case, tag, type=kind, message=_text(message)).text = _lines(message, behind)
+
+
+def _behind(state: SettingState) -> Iterator[str]:
+    yield f"{state.key}: {', '.join(f'{label} {value}' for label, value in states(state))}"
+    if note := boot_note(state):
+        yield f"{note.label}: {note.text}"
+    for remedy in dict.fromkeys(writer.remedy for writer in state.writers if writer.remedy):
+        yield f"remedy: {remedy}"
+
+
+def _lines(first: str, more: Iterable[str]) -> str:
+    return "\n".join(map(_text, (first, *more)))
 
 
 def _text(text: str) -> str:

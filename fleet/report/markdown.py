@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from fleet.model.finding import Audit, FindingStatus, HostAudit, SettingState
+from fleet.model.finding import Audit, FindingStatus, HostAudit
 from fleet.model.text import printable
-from fleet.report.grouping import ControlVerdicts, by_control, name_hosts
+from fleet.report.explain import notes, pod_remedy, states
+from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
+from fleet.report.protection import PROTECTION_TITLE, protection_groups
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
-from fleet.report.words import HOST_COUNT_WORDS, NAMESPACE_REMARK, live_value
+from fleet.report.words import HOST_COUNT_WORDS, MOMENTS
 
 LONGEST: Final = 60_000
 """Characters; a comment on GitHub may have 65,536."""
@@ -68,13 +70,33 @@ def _row(host: HostAudit) -> str:
 
 
 def _findings(audit: Audit, limit: int) -> str:
-    controls = by_control(audit, NOTEWORTHY)
-    if not controls:
-        return ""
     everyone = [name for name, host in audit.hosts.items() if host.error is None]
-    blocks = (_details(control, everyone) for control in controls)
-    left_out = "\n{} more controls with findings are left out here: the JSON has them all.\n"
+    protection = _protection(audit, everyone)
+    controls = by_control(audit, NOTEWORTHY)
+    if not controls and not protection:
+        return ""
+    blocks = (*protection, *(_details(control, everyone) for control in controls))
+    left_out = "\n{} more parts of the findings are left out here: the JSON has them all.\n"
     return _fill("\n### Findings\n", blocks, left_out, limit)
+
+
+def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
+    groups = protection_groups(audit, everything=False)
+    if not groups:
+        return ()
+    rows = [[*map(inert, group.guards), inert(name_hosts(group.hosts, everyone))] for group in groups]
+    reasons = [
+        f"- {moment}: {inert(reason)} (on {inert(group.hosts[0])})\n"
+        for group in groups
+        for moment, reason in group.reasons
+    ]
+    count = sum(len(group.hosts) for group in groups)
+    return (
+        f"\n<details><summary>{PROTECTION_TITLE}: {count} to look at</summary>\n\n"
+        + _rows([*MOMENTS.values(), "hosts"], rows)
+        + ("\n" + "".join(reasons) if reasons else "")
+        + "\n</details>\n",
+    )
 
 
 def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:
@@ -84,15 +106,34 @@ def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:
         f"\n<details><summary>{control.impact}: {inert(control.control)}: {counts}</summary>\n",
         f"Title: {inert(control.title)}\n",
     ]
-    for verdict in control.verdicts:
-        lines.append(f"- {verdict.status} on {inert(name_hosts(verdict.hosts, everyone))}: {inert(verdict.reason)}")
-        lines += map(_setting, verdict.settings)
-    return "\n".join([*lines, "\n</details>\n"])
+    if control.why:
+        lines.append(f"Why: {inert(control.why)}\n")
+    if remedy := pod_remedy(control):
+        lines.append(f"Pods do not inherit it: {inert(remedy)}\n")
+    lines += [_verdict(verdict, everyone) for verdict in control.verdicts]
+    return "\n".join([*lines, "</details>\n"])
 
 
-def _setting(state: SettingState) -> str:
-    remark = NAMESPACE_REMARK if state.scope == "namespace" else ""
-    return f"  - {inert(state.key)}: {inert(live_value(state))}, expected {inert(state.expected)}{remark}"
+def _verdict(verdict: Verdict, everyone: Sequence[str]) -> str:
+    text = f"{verdict.status} on {inert(name_hosts(verdict.hosts, everyone))}: {inert(verdict.reason)}\n"
+    if verdict.settings:
+        told = [states(state) for state in verdict.settings]
+        rows = [
+            [inert(state.key), *(inert(value) for _, value in row)]
+            for state, row in zip(verdict.settings, told, strict=True)
+        ]
+        text += "\n" + _rows(["key", *(label for label, _ in told[0])], rows)
+    listed = [
+        f"{'  ' if note.kind == 'evidence' else ''}- {inert(note.label)}: {inert(note.text)}\n"
+        for position in range(len(verdict.settings))
+        for note in notes(verdict, position)
+    ]
+    return text + ("\n" + "".join(listed) if listed else "")
+
+
+def _rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _fill(head: str, parts: Iterable[str], left_out: str, limit: int) -> str:

@@ -1,31 +1,18 @@
 """Results as text for a terminal or a pipe; who prints it passes ``soft_wrap=True``, so that no line is cut."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from fleet.model.finding import Audit, Failure, FindingStatus, HostAudit, HostStatus, Impact, SettingState
-from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
+from fleet.model.finding import Audit, Failure, FindingStatus, HostAudit
+from fleet.report.details import render_details, render_protection
+from fleet.report.grouping import ControlVerdicts, by_control
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.layout import columns, hanging, joined, shown
+from fleet.report.marks import FINDING_MARKS, HOST_MARKS, IMPACT_STYLES
+from fleet.report.protection import protection_groups
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
-from fleet.report.words import HOST_COUNT_WORDS, NAMESPACE_REMARK, live_value
-
-HOST_MARKS: Final[dict[HostStatus, tuple[str, str]]] = {
-    "unreachable": ("!", "bold red"),
-    "failed": ("!", "bold red"),
-    "findings": ("✗", "red"),
-    "ok": ("✓", "green"),
-}
-FINDING_MARKS: Final[dict[FindingStatus, tuple[str, str]]] = {
-    "fail": ("✗", "red"),
-    "error": ("!", "bold red"),
-    "warn": ("▲", "yellow"),
-    "skip": ("-", "dim"),
-    "pass": ("✓", "green"),
-}
-IMPACT_STYLES: Final[dict[Impact, str]] = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
+from fleet.report.words import HOST_COUNT_WORDS
 
 
 def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
@@ -35,8 +22,8 @@ def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
 
     Args:
         audit: what to tell.
-        verbosity: 0 for the tables, 1 for every finding that did not pass and its settings, 2 also for what passed and
-            what was skipped. Hosts with the same outcome are told together.
+        verbosity: 0 for the tables, 1 for every finding that did not pass with what stands behind it, 2 also for what
+            passed and what was skipped. Hosts with the same outcome are told together.
         width: cells of the terminal; None never wraps, for pipes and files.
     """
     noteworthy = by_control(audit, NOTEWORTHY)
@@ -54,9 +41,11 @@ def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
         )
     if verbosity:
         everyone = [name for name, host in audit.hosts.items() if host.error is None]
+        if groups := protection_groups(audit, everything=verbosity > 1):
+            sections.append(render_protection(groups, everyone, width=width))
         others: tuple[FindingStatus, ...] = ("skip", "pass") if verbosity > 1 else ()
         controls = (*noteworthy, *(control for status in others for control in by_control(audit, {status})))
-        sections += [_details(control, everyone, width) for control in controls]
+        sections += [render_details(control, everyone, width=width) for control in controls]
     sections.append(hanging(Text(), render_summary(audit), width=width))
     return joined(line for number, lines in enumerate(sections) for line in ([Text()] if number else []) + lines)
 
@@ -115,38 +104,6 @@ def _tally(counts: Mapping[FindingStatus, int]) -> Text:
         for status, (_, style) in FINDING_MARKS.items()
         if status in NOTEWORTHY and counts[status]
     )
-
-
-def _details(control: ControlVerdicts, everyone: Sequence[str], width: int | None) -> list[Text]:
-    head = Text.assemble(shown(control.control, "bold"), "  ", (control.impact, IMPACT_STYLES[control.impact]), "  ")
-    lines = hanging(head, shown(control.title), width=width)
-    for verdict in control.verdicts:
-        mark, style = FINDING_MARKS[verdict.status]
-        start = Text.assemble("  ", (f"{mark} {verdict.status}", style), "  ")
-        lines += hanging(start, shown(verdict.reason), width=width)
-        if verdict.status != "skip":
-            lines += _settings(verdict.settings, width)
-        lines += hanging(Text("      on "), _hosts(verdict, everyone), width=width)
-    return lines
-
-
-def _hosts(verdict: Verdict, everyone: Sequence[str]) -> Text:
-    """The hosts of a verdict: all their names, however many, with runs of numbers folded."""
-    return Text(name_hosts([*map(_name, verdict.hosts)], [*map(_name, everyone)]))
-
-
-def _name(host: str) -> str:
-    return shown(host).plain
-
-
-def _settings(states: Iterable[SettingState], width: int | None) -> list[Text]:
-    lines: list[Text] = []
-    for state in states:
-        text = shown(f"{live_value(state)}, expected {state.expected}")
-        if state.scope == "namespace":
-            text.append(NAMESPACE_REMARK, style="dim")
-        lines += hanging(Text.assemble("      ", shown(state.key), ": "), text, width=width)
-    return lines
 
 
 def _plural(count: int, word: str) -> str:

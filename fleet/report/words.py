@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fleet.model.finding import HostStatus, SettingState
+from fleet.model.finding import HostStatus, Moment, SettingState
 
 HOST_COUNT_WORDS: Final[dict[HostStatus, str]] = {
     "unreachable": "unreachable",
@@ -12,7 +12,14 @@ HOST_COUNT_WORDS: Final[dict[HostStatus, str]] = {
 }
 """What follows a number of hosts."""
 
-NAMESPACE_REMARK: Final = " (host processes only, not pods)"
+UNKNOWN: Final = "unknown"
+
+MOMENTS: Final[dict[Moment, str]] = {
+    "now": "now",
+    "after_proxy_restart": "after proxy restart",
+    "after_reboot": "after reboot",
+}
+"""When a node is protected or not, in the order of time."""
 
 
 def live_value(state: SettingState) -> str:

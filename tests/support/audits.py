@@ -1,6 +1,6 @@
 """Audits made up for the tests of the reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fleet.model.errors import HostErrorKind
 from fleet.model.finding import (
@@ -11,20 +11,34 @@ from fleet.model.finding import (
     HostAudit,
     HostStatus,
     Impact,
+    Moment,
+    Protection,
     Scope,
     SettingState,
+    Source,
+    WriterState,
 )
 
+ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
 BE_LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 PORT_RANGE = "net.ipv4.ip_local_port_range"
 
 TITLES = {
+    "conntrack-timeout-established": "Idle connections keep their conntrack entry for two hours and more",
     "conntrack-be-liberal": "Out-of-window segments are not dropped as INVALID",
     "conntrack-buckets": "The hash table fits the conntrack limit",
     "ipvs-timeouts": "IPVS keeps idle connections long enough",
     "port-range-nodeports": "Ephemeral ports stay clear of the NodePort range",
     "tcp-fin-timeout": "Orphaned FIN-WAIT-2 sockets are given time to close",
+}
+
+WHYS = {
+    "conntrack-be-liberal": "A segment outside the window is not translated back, so the client sees an address that it"
+    " never dialled and resets the connection.",
+    "conntrack-timeout-established": "A connection that is idle for longer loses its entry and is reset when it speaks"
+    " again.",
+    "tcp-fin-timeout": "This is the life of an orphaned FIN-WAIT-2 socket, not of TIME-WAIT.",
 }
 
 
@@ -37,17 +51,65 @@ def finding(
     settings: tuple[str, ...] = (),
 ) -> Finding:
     return Finding(
-        control=control, title=TITLES[control], status=status, impact=impact, reason=reason, settings=settings
+        control=control,
+        title=TITLES[control],
+        status=status,
+        impact=impact,
+        reason=reason,
+        why=WHYS.get(control, ""),
+        settings=settings,
     )
 
 
-def state(key: str, live: str | None, expected: str, scope: Scope = "host-namespace") -> SettingState:
-    return SettingState(key=key, live=live, expected=expected, scope=scope)
+def source(text: str) -> Source:
+    path, _, line = text.rpartition(":")
+    return Source(path=path, line=int(line))
 
 
-def checked(name: str, findings: Sequence[Finding], settings: Sequence[SettingState] = ()) -> HostAudit:
+def state(  # noqa: PLR0913 a setting has that many parts
+    key: str,
+    live: str | None,
+    expected: str,
+    scope: Scope = "host-namespace",
+    *,
+    boot: str | None = None,
+    by: str = "",
+    note: str = "",
+    over: Sequence[str] = (),
+    after: str | None = None,
+    writers: Sequence[WriterState] = (),
+) -> SettingState:
+    """A setting; the kernel's value is live and stays where nothing is said about the next boot.
+
+    Args:
+        by: the line that decides at boot.
+        over: lines that do not count.
+        after: the value after the reboot, else the one at boot, else the live one.
+    """
+    return SettingState(
+        key=key,
+        live=live,
+        boot=boot,
+        boot_source=source(by) if by else None,
+        boot_note=note if note or by else "no file sets it",
+        overridden=tuple(map(source, over)),
+        after_reboot=after or boot or live,
+        writers=tuple(writers),
+        expected=expected,
+        scope=scope,
+    )
+
+
+def checked(
+    name: str,
+    findings: Sequence[Finding],
+    settings: Sequence[SettingState] = (),
+    protection: Mapping[Moment, Protection] | None = None,
+) -> HostAudit:
     status: HostStatus = "findings" if any(one.status in {"fail", "error"} for one in findings) else "ok"
-    return HostAudit(name=name, status=status, findings=tuple(findings), settings=tuple(settings))
+    return HostAudit(
+        name=name, status=status, findings=tuple(findings), settings=tuple(settings), protection=protection
+    )
 
 
 def unchecked(name: str, kind: HostErrorKind, message: str) -> HostAudit:
@@ -105,10 +167,34 @@ HASHSIZE_UNKNOWN = finding(
 )
 
 
+def protection(
+    now: str, restarted: str, rebooted: str, reason: str = "no rule and no be_liberal"
+) -> dict[Moment, Protection]:
+    """What guards a node at each moment; where nothing does, this is the reason."""
+    moments: dict[Moment, str] = {"now": now, "after_proxy_restart": restarted, "after_reboot": rebooted}
+    return {
+        moment: Protection(status=status, reason=reason if status == "unprotected" else "so it is")
+        for moment, status in moments.items()
+    }
+
+
+RULE = "protected by the INVALID rule"
+LIBERAL = "protected by be_liberal"
+
+
+def liberal_state(value: str) -> SettingState:
+    if value == "0":
+        return state(BE_LIBERAL, "0", "1")
+    return state(
+        BE_LIBERAL, "1", "1", boot="1", by="/etc/sysctl.d/90-reset.conf:1", over=["/usr/lib/sysctl.d/50-default.conf:7"]
+    )
+
+
 def node(
     name: str, *, be_liberal: str = "0", fin: str = "60", ports: str = "32768 60999", broken: bool = False
 ) -> HostAudit:
     """A checked node with the four controls of the sample."""
+    fin_file = "/etc/sysctl.d/99-tuning.conf:4" if fin != "60" else ""
     return checked(
         name,
         [
@@ -119,11 +205,40 @@ def node(
             *([HASHSIZE_UNKNOWN] if broken else []),
         ],
         [
-            state(BE_LIBERAL, be_liberal, "1"),
-            state(FIN_TIMEOUT, fin, "at least 15", "namespace"),
+            liberal_state(be_liberal),
+            state(FIN_TIMEOUT, fin, "at least 15", "namespace", boot=fin if fin_file else None, by=fin_file),
             state(PORT_RANGE, ports, "clear of 30000-32767", "namespace"),
         ],
     )
+
+
+def k3s_writer(pid: int, value: str) -> WriterState:
+    return WriterState(
+        name="k3s",
+        when="service start",
+        value=value,
+        effect=f"sets it to {value}, only where the value is another",
+        evidence=(f"k3s-server runs (process {pid})", "/etc/rancher/k3s/config.yaml:5 has --x"),
+        remedy='Write kube-proxy-arg+: ["conntrack-tcp-timeout-established=86400s"] into a file that sorts last in'
+        " /etc/rancher/k3s/config.yaml.d/, then restart k3s.",
+    )
+
+
+def k3s_node(name: str, *, pid: int = 412, file: str = "/etc/sysctl.d/90-conntrack.conf") -> HostAudit:
+    """A node on which k3s takes back what a file sets."""
+    reason = "is 3600, expected at least 7200; the next boot leaves it so (k3s sets it to 3600)"
+    failed = finding("conntrack-timeout-established", "fail", impact="high", reason=reason, settings=(ESTABLISHED,))
+    kept = state(
+        ESTABLISHED,
+        "3600",
+        "at least 7200",
+        boot="86400",
+        by=f"{file}:3",
+        over=["/etc/sysctl.d/10-base.conf:2", "/usr/lib/sysctl.d/50-default.conf:9"],
+        after="3600",
+        writers=[k3s_writer(pid, "3600")],
+    )
+    return checked(name, [failed], [kept], protection(LIBERAL, LIBERAL, RULE))
 
 
 def sample_audit() -> Audit:
@@ -134,6 +249,8 @@ def sample_audit() -> Audit:
         node("k3s-server-1", ports="1024 65535"),
         node("k3s-agent-1", be_liberal="1", fin="5"),
         node("db-1", broken=True),
+        k3s_node("k3s-agent-2"),
+        k3s_node("k3s-agent-3", pid=977, file="/etc/sysctl.d/95-local.conf"),
         unchecked(
             "db-2",
             "unreachable",

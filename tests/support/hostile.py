@@ -1,9 +1,21 @@
 """Audits full of text that means harm, for property tests."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from support.audits import audit_of
 
-from fleet.model.finding import Audit, Failure, Finding, HostAudit, SettingState
+from fleet.model.finding import (
+    Audit,
+    Failure,
+    Finding,
+    HostAudit,
+    Moment,
+    Protection,
+    SettingState,
+    Source,
+    WriterState,
+)
 
 TRICKS = [
     "[red]x[/red]",
@@ -49,20 +61,48 @@ findings = st.builds(
     status=st.sampled_from(["pass", "fail", "warn", "skip", "error"]),
     impact=impacts,
     reason=texts,
+    why=texts,
     settings=st.lists(texts, max_size=2).map(tuple),
+)
+sources = st.builds(Source, path=texts, line=st.integers(1, 9999))
+writers = st.builds(
+    WriterState,
+    name=texts,
+    when=st.sampled_from(["boot", "interface up", "service start", "timer"]) | texts,
+    value=st.none() | texts,
+    effect=texts,
+    evidence=st.lists(texts, max_size=2).map(tuple),
+    remedy=texts,
 )
 states = st.builds(
     SettingState,
     key=texts,
     live=st.none() | texts,
+    boot=st.none() | texts,
+    boot_source=st.none() | sources,
+    boot_note=texts,
+    overridden=st.lists(sources, max_size=2).map(tuple),
+    after_reboot=st.none() | texts,
+    writers=st.lists(writers, max_size=2).map(tuple),
     expected=texts,
     scope=st.sampled_from(["host", "host-namespace", "namespace"]),
 )
+protections = st.none() | st.fixed_dictionaries(
+    {
+        moment: st.builds(Protection, status=st.sampled_from(["unprotected", "unknown"]) | texts, reason=texts)
+        for moment in ("now", "after_proxy_restart", "after_reboot")
+    }
+)
 
 
-def _checked(name: str, found: list[Finding], settings: list[SettingState]) -> HostAudit:
+def _checked(
+    name: str, found: list[Finding], settings: list[SettingState], protection: dict[Moment, Protection] | None
+) -> HostAudit:
+    # Controls are about the settings of their host, so that what stands behind a finding is told too.
+    about = tuple(state.key for state in settings)
+    findings = tuple(replace(finding, settings=about + finding.settings) for finding in found)
     status = "findings" if any(finding.status in {"fail", "error"} for finding in found) else "ok"
-    return HostAudit(name=name, status=status, findings=tuple(found), settings=tuple(settings))
+    return HostAudit(name=name, status=status, findings=findings, settings=tuple(settings), protection=protection)
 
 
 def _unchecked(name: str, message: str) -> HostAudit:
@@ -70,7 +110,7 @@ def _unchecked(name: str, message: str) -> HostAudit:
 
 
 hosts = st.one_of(
-    st.builds(_checked, texts, st.lists(findings, max_size=3), st.lists(states, max_size=3)),
+    st.builds(_checked, texts, st.lists(findings, max_size=3), st.lists(states, max_size=2), protections),
     st.builds(_unchecked, texts, texts),
 )
 

@@ -3,7 +3,7 @@ import time
 
 import jsonschema
 from hypothesis import given
-from support.audits import BE_LIBERAL, FIN_TIMEOUT, audit_of, checked, node, sample_audit, state
+from support.audits import BE_LIBERAL, ESTABLISHED, FIN_TIMEOUT, audit_of, checked, node, sample_audit, state
 from support.hostile import audits
 
 from fleet.model.finding import Audit
@@ -24,7 +24,7 @@ def test_the_document_has_the_keys_of_the_contract() -> None:
         "playbook": "playbooks/stop-conntrack-resets.yaml",
         "version": "0.1.0",
     }
-    assert document["summary"] == {"hosts": 12, "ok": 2, "findings": 8, "failed": 1, "unreachable": 1}
+    assert document["summary"] == {"hosts": 14, "ok": 2, "findings": 10, "failed": 1, "unreachable": 1}
     assert list(document["hosts"]) == list(sample_audit().hosts)
 
 
@@ -39,7 +39,48 @@ def test_a_checked_host_has_findings_and_settings() -> None:
         "reason": "is 0, expected 1",
         "settings": [BE_LIBERAL],
     }
-    assert host["settings"][BE_LIBERAL] == {"live": "0", "expected": "1", "scope": "host-namespace"}
+    assert host["protection"] is None
+
+
+def test_a_setting_has_its_three_states_its_lines_and_its_writers() -> None:
+    host = json.loads(audit_json(sample_audit()))["hosts"]["k3s-agent-2"]
+    (writer,) = host["settings"][ESTABLISHED].pop("writers")
+    assert host["settings"][ESTABLISHED] == {
+        "live": "3600",
+        "boot": "86400",
+        "boot_source": {"path": "/etc/sysctl.d/90-conntrack.conf", "line": 3},
+        "boot_note": "",
+        "overridden": [
+            {"path": "/etc/sysctl.d/10-base.conf", "line": 2},
+            {"path": "/usr/lib/sysctl.d/50-default.conf", "line": 9},
+        ],
+        "after_reboot": "3600",
+        "expected": "at least 7200",
+        "scope": "host-namespace",
+    }
+    assert writer.pop("remedy").startswith("Write kube-proxy-arg+")
+    assert writer == {
+        "name": "k3s",
+        "when": "service start",
+        "value": "3600",
+        "effect": "sets it to 3600, only where the value is another",
+        "evidence": "k3s-server runs (process 412); /etc/rancher/k3s/config.yaml:5 has --x",
+    }
+
+
+def test_a_key_that_no_file_sets_has_no_boot_value_and_no_source() -> None:
+    setting = json.loads(audit_json(sample_audit()))["hosts"]["web-01"]["settings"][BE_LIBERAL]
+    assert (setting["boot"], setting["boot_source"], setting["boot_note"]) == (None, None, "no file sets it")
+    assert (setting["live"], setting["after_reboot"], setting["writers"]) == ("0", "0", [])
+
+
+def test_the_protection_of_a_node_is_told_for_each_moment() -> None:
+    host = json.loads(audit_json(sample_audit()))["hosts"]["k3s-agent-2"]
+    assert {moment: each["status"] for moment, each in host["protection"].items()} == {
+        "now": "protected by be_liberal",
+        "after_proxy_restart": "protected by be_liberal",
+        "after_reboot": "protected by the INVALID rule",
+    }
 
 
 def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
@@ -52,6 +93,7 @@ def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
         },
         "findings": [],
         "settings": {},
+        "protection": None,
     }
 
 

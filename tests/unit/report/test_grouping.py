@@ -1,18 +1,22 @@
 import subprocess
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.audits import sample_audit
+from support.audits import audit_of, k3s_node, sample_audit
 
+from fleet.model.finding import Source
 from fleet.report.grouping import by_control, fold_names, name_hosts
 from fleet.report.status import NOTEWORTHY
 
 
 def test_hosts_with_the_same_outcome_are_told_together() -> None:
-    liberal, ports, buckets, fin = by_control(sample_audit(), NOTEWORTHY)
-    assert [group.control for group in (liberal, ports, buckets, fin)] == [
+    liberal, established, ports, buckets, fin = by_control(sample_audit(), NOTEWORTHY)
+    assert [group.control for group in (liberal, established, ports, buckets, fin)] == [
         "conntrack-be-liberal",
+        "conntrack-timeout-established",
         "port-range-nodeports",
         "conntrack-buckets",
         "tcp-fin-timeout",
@@ -21,6 +25,35 @@ def test_hosts_with_the_same_outcome_are_told_together() -> None:
     assert verdict.hosts == (*(f"web-0{number}" for number in range(1, 7)), "k3s-server-1", "db-1")
     assert [(state.live, state.expected) for state in verdict.settings] == [("0", "1")]
     assert (liberal.count("fail"), liberal.count("warn")) == (8, 0)
+
+
+def test_hosts_that_differ_in_process_ids_and_file_names_only_are_told_together_with_what_each_has() -> None:
+    established = by_control(sample_audit(), NOTEWORTHY)[1]
+    (verdict,) = established.verdicts
+    assert verdict.hosts == ("k3s-agent-2", "k3s-agent-3")
+    assert [settings[0].boot_source for settings in verdict.each] == [
+        Source(path="/etc/sysctl.d/90-conntrack.conf", line=3),
+        Source(path="/etc/sysctl.d/95-local.conf", line=3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"live": "9"},
+        {"boot": "9"},
+        {"after_reboot": "9"},
+        {"expected": "9"},
+        {"scope": "namespace"},
+        {"writers": ()},
+        {"boot_note": "lost"},
+    ],
+)
+def test_hosts_that_differ_in_what_matters_are_told_apart(changed: dict[str, Any]) -> None:
+    one, other = k3s_node("one"), k3s_node("other")
+    (setting,) = other.settings
+    (group,) = by_control(audit_of(one, replace(other, settings=(replace(setting, **changed),))), NOTEWORTHY)
+    assert [verdict.hosts for verdict in group.verdicts] == [("one",), ("other",)]
 
 
 def test_only_the_asked_statuses_are_grouped() -> None:

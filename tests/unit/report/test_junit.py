@@ -1,7 +1,7 @@
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
-from support.audits import sample_audit
+from support.audits import ESTABLISHED, audit_of, k3s_node, sample_audit
 from support.golden import assert_golden
 from support.hostile import audits
 
@@ -40,6 +40,15 @@ def test_each_status_has_its_element() -> None:
     assert cases["db-1", "conntrack-buckets"] == ["error"]
     assert cases["k3s-agent-1", "tcp-fin-timeout"] == ["system-out"]
     assert cases["db-2", "host can be checked"] == ["error"]
+
+
+def test_a_failure_holds_the_reason_the_states_the_line_that_decides_and_the_remedy() -> None:
+    (failure,) = parsed(audit_of(k3s_node("n"))).iter("failure")
+    reason, states, line, remedy = (failure.text or "").splitlines()
+    assert reason == failure.get("message")
+    assert states == f"{ESTABLISHED}: live 3600, boot 86400, after reboot 3600, expected at least 7200"
+    assert line.startswith("set by: /etc/sysctl.d/90-conntrack.conf:3, which wins over /etc/sysctl.d/10-base.conf:2")
+    assert remedy.startswith("remedy: Write kube-proxy-arg+")
 
 
 @given(audits)

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from support.audits import audit_of, node, sample_audit
+from support.audits import ESTABLISHED, audit_of, k3s_node, node, sample_audit
 from support.golden import assert_golden
 from support.hostile import TRICKS, audits
 
 from fleet.model.finding import Audit, Finding, HostAudit
 from fleet.model.text import printable
+from fleet.report.grouping import by_control
 from fleet.report.markdown import audit_markdown, inert
+from fleet.report.protection import protection_groups
+from fleet.report.status import NOTEWORTHY
 
 RENDERER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 OURS = {
@@ -80,9 +83,23 @@ def test_any_audit_keeps_its_table_and_holds_no_markup_but_ours(audit: Audit) ->
     page = Page(audit_markdown(audit))
     assert set(page.tags) <= OURS
     assert page.attributes == []
-    assert page.tags.count("table") == 1
-    assert page.tags.count("tr") == 1 + len(audit.hosts)
-    assert page.tags.count("td") == 4 * len(audit.hosts)
+    verdicts = [verdict for control in by_control(audit, NOTEWORTHY) for verdict in control.verdicts]
+    tables = [len(verdict.settings) for verdict in verdicts if verdict.settings]
+    groups = len(protection_groups(audit, everything=False))
+    tables += [groups] if groups else []
+    assert page.tags.count("table") == 1 + len(tables)
+    assert page.tags.count("tr") == 1 + len(audit.hosts) + sum(1 + rows for rows in tables)
+    assert page.tags.count("details") == len(by_control(audit, NOTEWORTHY)) + bool(groups)
+
+
+def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy() -> None:
+    text = audit_markdown(audit_of(k3s_node("n")))
+    assert "| key | live | boot | after reboot | expected |\n" in text
+    assert f"| {ESTABLISHED} | 3600 | 86400 | 3600 | at least 7200 |\n" in text
+    assert "- set by: /etc/sysctl.d/90-conntrack.conf:3, which wins over" in text
+    assert "- k3s: at each start sets it to 3600" in text
+    assert "| be_liberal | be_liberal | INVALID rule | n |\n" in text
+    assert "- remedy: <code>Write kube-proxy-arg" in text
 
 
 def test_a_large_fleet_fits_a_comment_and_says_what_is_left_out() -> None:
@@ -109,4 +126,4 @@ def test_both_parts_are_cut_to_the_length_and_say_so(limit: int) -> None:
     text = audit_markdown(audit_of(*map(different, range(500))), limit=limit)
     assert limit - 500 < len(text) <= limit
     assert f"{500 - text.count('| findings | n-')} more hosts are left out" in text
-    assert f"{500 - text.count('<details>')} more controls with findings are left out" in text
+    assert f"{500 - text.count('<details>')} more parts of the findings are left out" in text

@@ -37,7 +37,7 @@ def test_a_host_has_findings_when_a_control_fails_or_cannot_be_judged(status: Fi
 
 
 def test_hosts_are_counted_by_status_with_zeros() -> None:
-    assert host_counts(sample_audit()) == {"unreachable": 1, "failed": 1, "findings": 8, "ok": 2}
+    assert host_counts(sample_audit()) == {"unreachable": 1, "failed": 1, "findings": 10, "ok": 2}
     assert host_counts(audit_of(OK)) == {"unreachable": 0, "failed": 0, "findings": 0, "ok": 1}
 
 
@@ -46,8 +46,9 @@ def test_hosts_come_worst_first_and_else_in_the_order_of_the_inventory() -> None
     unreachable_and_failed = ["db-2", "db-3"]
     most_findings = ["k3s-server-1", "db-1"]
     alike = [f"web-0{number}" for number in range(1, 7)]
+    less_severe = ["k3s-agent-2", "k3s-agent-3"]
     warned_before_clean = ["k3s-agent-1", "web-07"]
-    assert names == unreachable_and_failed + most_findings + alike + warned_before_clean
+    assert names == unreachable_and_failed + most_findings + alike + less_severe + warned_before_clean
 
 
 def one(status: FindingStatus, impact: Impact) -> HostAudit:

@@ -1,16 +1,32 @@
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from support.audits import FIN_TIMEOUT, audit_of, checked, finding, node, sample_audit, state
+from support.audits import (
+    ESTABLISHED,
+    FIN_TIMEOUT,
+    LIBERAL,
+    RULE,
+    audit_of,
+    checked,
+    finding,
+    k3s_node,
+    k3s_writer,
+    node,
+    protection,
+    sample_audit,
+    state,
+)
+from support.facts import node_facts
 from support.golden import assert_golden
 from support.hostile import audits
 
-from fleet.model.finding import Audit
+from fleet.model.finding import Audit, HostAudit
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.terminal import render_audit, render_inventory
 
@@ -51,7 +67,7 @@ def test_a_pipe_has_one_whole_line_for_each_host() -> None:
 def test_a_terminal_has_one_line_for_each_checked_host() -> None:
     lines = printed(sample_audit(), width=80).splitlines()
     assert all(sum(line.split()[2:3] == [name] for line in lines) == 1 for name in ("web-01", "k3s-agent-1", "db-1"))
-    assert lines[4:14] == [line for line in lines if line.startswith(("✗ findings", "✓ ok"))]
+    assert lines[4:16] == [line for line in lines if line.startswith(("✗ findings", "✓ ok"))]
 
 
 def test_colour_changes_nothing_but_colour() -> None:
@@ -71,10 +87,110 @@ def test_identical_details_of_a_large_fleet_are_told_once() -> None:
     assert len(details.splitlines()) < 420
 
 
-def test_a_namespaced_setting_says_that_it_does_not_reach_pods() -> None:
-    lines = [line.strip() for line in printed(sample_audit(), verbosity=1).splitlines()]
-    assert "net.ipv4.tcp_fin_timeout: 5, expected at least 15 (host processes only, not pods)" in lines
-    assert "net.netfilter.nf_conntrack_tcp_be_liberal: 0, expected 1" in lines
+def test_a_namespaced_setting_says_how_pods_get_it() -> None:
+    text = printed(sample_audit(), verbosity=1)
+    assert "  pods do not inherit it: set net.ipv4.tcp_fin_timeout in the pod's securityContext.sysctls" in text
+    assert text.count("pods do not inherit it") == 2
+
+
+def block(text: str, start: str) -> list[str]:
+    """The paragraph of details that begins so."""
+    return next(part.splitlines() for part in text.split("\n\n") if part.startswith(start))
+
+
+def test_a_verdict_has_the_states_side_by_side_then_the_winner_the_losers_the_writers_and_the_remedy() -> None:
+    lines = block(printed(audit_of(k3s_node("k3s-agent-2")), verbosity=1), "conntrack-timeout-established  high")
+    base = "/etc/sysctl.d/10-base.conf:2, /usr/lib/sysctl.d/50-default.conf:9"
+    flags = '["conntrack-tcp-timeout-established=86400s"]'
+    place = "a file that sorts last in /etc/rancher/k3s/config.yaml.d/"
+    assert lines[1:] == [
+        "  A connection that is idle for longer loses its entry and is reset when it speaks again.",
+        "  net.netfilter.nf_conntrack_tcp_timeout_established",
+        "  ✗ fail  is 3600, expected at least 7200; the next boot leaves it so (k3s sets it to 3600)",
+        "      live 3600  boot 86400  after reboot 3600  expected at least 7200",
+        f"      set by  /etc/sysctl.d/90-conntrack.conf:3, which wins over {base}",
+        "      k3s     at each start sets it to 3600, only where the value is another",
+        "              k3s-server runs (process 412); /etc/rancher/k3s/config.yaml:5 has --x",
+        f"      remedy  Write kube-proxy-arg+: {flags} into {place}, then restart k3s.",
+    ]
+
+
+def test_four_hundred_nodes_that_differ_in_process_ids_and_file_names_are_told_once() -> None:
+    nodes = [k3s_node(f"n-{number:03}", pid=number, file=f"/etc/sysctl.d/{number}.conf") for number in range(1, 401)]
+    text = printed(audit_of(*nodes), verbosity=1)
+    lines = block(text, "conntrack-timeout-established  high")
+    assert "      on all 400 checked hosts" in lines
+    assert sum("process" in line for line in lines) == 1
+    assert any(line.endswith("(on n-001; alike on 399 more hosts)") for line in lines)
+    assert any(line.endswith("others on 397 more hosts") for line in lines)
+    assert len(lines) < 20
+
+
+def test_states_line_up_below_each_other_and_stack_where_they_do_not_fit() -> None:
+    hosts = (node("a", ports="1024 65535"), node("b", ports="1024 60999"))
+    wide = [line for line in printed(audit_of(*hosts), verbosity=1).splitlines() if "live 1024" in line]
+    assert [line.index("after reboot") for line in wide] == [wide[0].index("after reboot")] * 2
+    narrow = printed(audit_of(*hosts), verbosity=1, width=40).splitlines()
+    assert "      live          1024 65535" in narrow
+
+
+def test_what_is_said_in_the_verdict_is_not_said_again() -> None:
+    said = finding(
+        "tcp-fin-timeout",
+        "fail",
+        reason="is 5; the next boot leaves it so (set by /etc/a/b.conf:1)",
+        settings=(FIN_TIMEOUT,),
+    )
+    text = printed(
+        audit_of(checked("n", [said], [state(FIN_TIMEOUT, "5", "60", boot="5", by="/etc/a/b.conf:1")])), verbosity=1
+    )
+    assert text.count("/etc/a/b.conf:1") == 2  # in the line of the host and in the verdict
+
+
+def test_a_pass_names_no_remedy() -> None:
+    passed = finding("conntrack-timeout-established", "pass", reason="is 3600", settings=(ESTABLISHED,))
+    kept = state(ESTABLISHED, "3600", "any", writers=[k3s_writer(1, "3600")])
+    text = printed(audit_of(checked("n", [passed], [kept])), verbosity=2)
+    assert "sets it to 3600" in text
+    assert "remedy" not in text
+
+
+def guarded(name: str, now: str, restarted: str, rebooted: str) -> HostAudit:
+    return checked(name, [], (), protection(now, restarted, rebooted))
+
+
+def test_nodes_that_are_protected_at_every_moment_are_told_at_the_second_level_only() -> None:
+    audit = audit_of(guarded("safe", LIBERAL, LIBERAL, LIBERAL))
+    assert "What protects" not in printed(audit, verbosity=1)
+    assert "  be_liberal  be_liberal           be_liberal    safe" in printed(audit, verbosity=2).splitlines()
+
+
+def test_what_protects_nodes_is_told_by_moment_with_the_unprotected_first() -> None:
+    audit = audit_of(
+        guarded("later-1", RULE, RULE, "unprotected"),
+        guarded("never", "unprotected", "unprotected", "unprotected"),
+        guarded("later-2", RULE, RULE, "unprotected"),
+    )
+    assert block(printed(audit, verbosity=1), "What protects") == [
+        "What protects from resets by INVALID segments",
+        "  now           after proxy restart  after reboot  hosts",
+        "  unprotected   unprotected          unprotected   never",
+        "  INVALID rule  INVALID rule         unprotected   all 3 checked hosts but never",
+        "  now: no rule and no be_liberal (on never)",
+        "  after reboot: no rule and no be_liberal (on later-1)",
+    ]
+
+
+def test_a_machine_without_kubernetes_has_nothing_to_protect() -> None:
+    host = guarded("plain", "unprotected", "unprotected", "unprotected")
+    assert "What protects" not in printed(audit_of(replace(host, facts=node_facts())), verbosity=1)
+
+
+def test_why_a_node_is_unprotected_is_not_said_again_where_a_finding_says_it() -> None:
+    host = guarded("n", "unprotected", "unprotected", "unprotected")
+    said = finding("conntrack-be-liberal", "fail", reason="is bad: no rule and no be_liberal")
+    text = printed(audit_of(replace(host, findings=(said,))), verbosity=1)
+    assert text.count("no rule and no be_liberal") == 2  # in the line of the host and in the verdict
 
 
 def test_the_setting_of_a_skipped_control_is_not_told() -> None:
@@ -82,6 +198,12 @@ def test_the_setting_of_a_skipped_control_is_not_told() -> None:
     details = printed(audit_of(checked("n", [skipped], [state(FIN_TIMEOUT, "60", "any")])), verbosity=2)
     assert "does not apply here" in details
     assert FIN_TIMEOUT not in details
+
+
+def test_why_a_control_is_there_is_told_only_of_those_with_findings() -> None:
+    text = printed(audit_of(node("n", be_liberal="1")), verbosity=2)
+    assert "conntrack-be-liberal  critical" in text
+    assert "A segment outside the window" not in text
 
 
 def test_passes_and_skips_are_told_at_the_second_level_only() -> None:
