@@ -3,14 +3,15 @@
 The form is described at the top of probe.sh.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from fleet.model.errors import ProtocolError
 from fleet.model.text import printable
 
 _VERSION = b"1"
-_SECTIONS = (b"host", b"processes", b"values", b"contents", b"files", b"texts", b"sockets", b"tools", b"end")
+_PROBE = b"fleet-facts"
+_LAYOUTS = ((b"host", b"processes", b"values", b"contents", b"files", b"texts", b"sockets", b"tools", b"end"),)
 _QUIET = "let the files that the login shell reads at its start (such as ~/.bashrc) print nothing without a terminal"
 _MOST_DIGITS = 20
 
@@ -45,14 +46,28 @@ class Answer:
         return self.sections[name].split(self.nonce + b"=\0")[:-1]
 
 
-def open_answer(answer: bytes, *, nonce: str, host: str) -> Answer:
+def open_answer(
+    answer: bytes,
+    *,
+    nonce: str,
+    host: str,
+    script: bytes = _PROBE,
+    layouts: Collection[tuple[bytes, ...]] = _LAYOUTS,
+) -> Answer:
     """Check that the answer is whole and ours, and cut it into its sections.
+
+    Args:
+        answer: what the node printed.
+        nonce: that of the call.
+        host: the inventory name.
+        script: how the script names itself in its first line.
+        layouts: the sequences of sections that it prints.
 
     Raises:
         ProtocolError: it is foreign, noisy, cut off, or of another version.
     """
     mark = nonce.encode()
-    greeting = mark + b" fleet-facts "
+    greeting = mark + b" " + script + b" "
     if not answer.startswith(greeting) and not (answer and greeting.startswith(answer)):
         raise _foreign(answer, greeting, host)
     first, *rest = answer.split(b"\n" + mark + b" ")
@@ -71,7 +86,7 @@ def open_answer(answer: bytes, *, nonce: str, host: str) -> Answer:
             f"the answer of {host} was cut off after {len(answer)} bytes",
             advice="run it again; if it happens again, look for a limit on processes or output on the node",
         )
-    if names != _SECTIONS:
+    if names not in layouts:
         raise ProtocolError(host, f"the answer of {host} has sections that the probe does not print: {_list(names)}")
     if trailing := parts[-1][2].strip():
         raise ProtocolError(
