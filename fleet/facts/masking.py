@@ -4,6 +4,7 @@ Kubernetes configuration is kept by an allow-list of keys, because any other may
 are kept but for the values of options whose name speaks of a secret.
 """
 
+import json
 import re
 
 MASK = b"(masked)"
@@ -15,10 +16,27 @@ _KEPT = frozenset(
     key + plus
     for key in (
         *(b"kube-proxy-arg", b"kubelet-arg", b"protect-kernel-defaults", b"disable-kube-proxy", b"flannel-backend"),
-        *(b"service-node-port-range", b"cni", b"profile"),
+        *(b"service-node-port-range", b"cni", b"profile", b"disable-agent", b"rootless"),
         *(b"apiVersion", b"kind", b"mode", b"conntrack", b"ipvs", b"protectKernelDefaults"),
     )
     for plus in (b"", b"+")
+)
+# https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
+_DOCKER = frozenset(
+    {"ip-forward", "ip-forward-no-drop", "ip-masq", "iptables", "ip6tables", "icc", "userland-proxy", "ipv6"}
+)
+# https://www.freedesktop.org/software/systemd/man/latest/systemd.network.html
+_NETWORK = frozenset(
+    {
+        *((b"Match", key) for key in (b"Name", b"Kind", b"Type", b"Driver")),
+        *((b"Network", key) for key in (b"IPForward", b"IPMasquerade", b"IPv4Forwarding", b"IPv6Forwarding")),
+    }
+)
+_SECTION = re.compile(rb"\[([A-Za-z0-9]{1,64})\]")
+# https://docs.kernel.org/admin-guide/kernel-parameters.html and systemd-sysctl.service(8)
+_PARAMETER = re.compile(
+    rb"(?:rd\.)?modules[-_]load=[\w,.-]*+|(?:module_|modprobe\.)blacklist=[\w,.-]*+"
+    rb"|sysctl\.[\w.*/-]++=[\w.,:-]*+|(?:nf_conntrack|ip_vs|br_netfilter)\.\w++=\w*+"
 )
 _KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
 # A quote opens a string only at the start of a YAML value, elsewhere it is an apostrophe; "#" starts a comment only
@@ -63,6 +81,8 @@ def mask_yaml(content: bytes) -> bytes:
         indent = len(line) - len(line.lstrip(b" "))
         if not bare or bare == b"---":
             masked.append(bare)
+        elif bare.startswith(b"#"):
+            masked.append(b"#")
         elif indent > root or (indent == root and bare.startswith((b"- ", b"\t"))) or bare == b"-":
             masked.append(_without_comment(line) if keep else b"")
         else:
@@ -73,6 +93,45 @@ def mask_yaml(content: bytes) -> bytes:
             else:
                 masked.append(line[: key.end()] + b" " + MASK if key and indent == root else b"# " + MASK)
     return b"\n".join(masked)
+
+
+def mask_json(content: bytes) -> bytes:
+    """Keep the switches of dockerd that bear on the network; what is no JSON object is masked as a whole."""
+    try:
+        settings = json.loads(content)
+    except (ValueError, RecursionError):
+        return MASK
+    if not isinstance(settings, dict):
+        return MASK
+    return json.dumps(
+        {name: value for name, value in settings.items() if name in _DOCKER and isinstance(value, bool)}
+    ).encode()
+
+
+def mask_ini(content: bytes) -> bytes:
+    """Keep what tells which interfaces a .network file is about and whether they forward; line numbers stay."""
+    masked = []
+    section = b""
+    continued = False
+    for line in content.split(b"\n"):
+        bare = line.strip()
+        if not continued and (header := _SECTION.fullmatch(bare)):
+            section = header[1]
+            masked.append(bare)
+        elif continued or not bare or bare.startswith((b"#", b";")):
+            masked.append(b"")
+        else:
+            name, _, value = (part.strip() for part in bare.partition(b"="))
+            kept = (section, name) in _NETWORK and not value.endswith(b"\\")
+            masked.append(b"%s=%s" % (name, value) if kept else b"# " + MASK)
+        # A comment between the lines of a value does not end it.
+        continued = bare.endswith(b"\\") if not bare.startswith((b"#", b";")) else continued
+    return b"\n".join(masked)
+
+
+def mask_command_line(content: bytes) -> bytes:
+    """Keep the kernel's parameters about modules and sysctl keys."""
+    return b" ".join(word if _PARAMETER.fullmatch(word) else MASK for word in content.split()) + b"\n"
 
 
 def mask_text(content: bytes) -> bytes:

@@ -41,7 +41,10 @@ def parse_answer(answer: bytes, *, nonce: str, host: str) -> NodeFacts:
 def _parse(answer: Answer) -> NodeFacts:
     host = host_words(answer.lines(b"host"))
     values = join_values(answer)
-    files, file_notes = parse_files(answer)
+    processes, process_notes = parse_processes(answer.records(b"processes"), values.contents)
+    files, file_notes = parse_files(
+        answer, configs=frozenset(process.config for process in processes if process.config)
+    )
     identity = parse_identity(host, values.contents, files)
     uid = identity.uid
     modules, builtin = parse_modules(values, host.get(b"kernel", b""), static=b"static" in host)
@@ -50,7 +53,6 @@ def _parse(answer: Answer) -> NodeFacts:
     sockets = parse_sockets(answer.lines(b"sockets"), arch=identity.arch)
     tools = answer.lines(b"tools")
     rules, rule_notes = parse_invalid_rules(tools, uid=uid)
-    processes, process_notes = parse_processes(answer.records(b"processes"), values.contents)
     socket_notes = () if sockets.complete else ("there are more than 5000 listening sockets: the others were not read",)
     return NodeFacts(
         identity=identity,

@@ -60,12 +60,67 @@ probe_host() {
   [ -e /proc/modules ] || [ -e /proc/sys/kernel/modules_disabled ] || printf 'static modules\n'
 }
 
-# Processes known to write kernel settings. Leaves their numbers in $pids and the file that kube-proxy was told
-# to read, as it sees it, in $configs.
+# Leaves in $value what the words of a text give to an option; the last one counts.
+# option_in TEXT NAME...
+option_in() {
+  words=$1
+  shift
+  value=
+  take=
+  set -f
+  for word in $words; do
+    [ -z "$take" ] || value=$word
+    take=
+    for option in "$@"; do
+      case $word in
+        "$option") take=1 ;;
+        "$option"=*) value=${word#*=} ;;
+      esac
+    done
+  done
+  set +f
+}
+
+# Leaves in $value the file that k3s or RKE2 is told to read in place of its own: by its environment, its unit, or its
+# arguments, of which it hides most while it runs.
+# rancher_config PID k3s|rke2
+rancher_config() {
+  option_in "$(head -q -c 65536 "/proc/$1/environ" /usr/lib/systemd/system/"$2"*.service \
+    /usr/local/lib/systemd/system/"$2"*.service /etc/systemd/system/"$2"*.service \
+    /etc/systemd/system/"$2"*.service.d/*.conf "/proc/$1/cmdline" | tr '\000"'"'" '\n  ')" \
+    --config K3S_CONFIG_FILE RKE2_CONFIG_FILE
+}
+
+# Records the image of a process in a container, which containerd and CRI-O note in the bundle of the container.
+# process_image PID
+process_image() {
+  while read -r line; do
+    # cri-containerd-ID.scope, crio-ID.scope, or ID alone
+    id=${line##*/}
+    id=${id%.scope}
+    id=${id##*[:-]}
+    case $id in
+      *[!0-9a-f]*) continue ;;
+    esac
+    [ ${#id} -eq 64 ] || continue
+    for path in /run/containerd/io.containerd.runtime.v2.task/k8s.io/$id \
+      /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/$id \
+      /run/containers/storage/overlay-containers/$id/userdata; do
+      [ -r "$path/config.json" ] || continue
+      # Only this: the environment of a container, in the same file, may hold secrets.
+      printf '\nimage %s' "$(grep -o '"io\.kubernetes\.cri\(\.image-name\|-o\.ImageName\)": *"[^"]*"' "$path/config.json" | head -c 1024)"
+      return
+    done
+  done <"/proc/$1/cgroup"
+}
+
+# Processes known to write kernel settings. Leaves their numbers in $pids, the configuration files that they were told
+# to read in $configs, and in $networkd whether systemd-networkd runs.
 probe_processes() {
   frame processes
   pids=
   configs=
+  networkd=
   found=0
   for path in /proc/[0-9]*/comm; do
     read -r name <"$path" || continue
@@ -86,24 +141,92 @@ probe_processes() {
     fi
     pids="$pids $pid"
     record "$pid $name"
-    [ "$name" = kube-proxy ] || continue
-    config=
-    take=
-    set -f
-    for word in $(tr '\0' '\n' <"/proc/$pid/cmdline"); do
-      [ -z "$take" ] || config=$word
-      take=
-      case $word in
-        --config) take=1 ;;
-        --config=*) config=${word#--config=} ;;
-      esac
-    done
-    set +f
-    case $config in
+    value=
+    root=
+    drop_ins=
+    case $name in
+      kube-proxy)
+        process_image "$pid"
+        option_in "$(tr '\0' '\n' <"/proc/$pid/cmdline")" --config
+        # It is in a container as a rule, and names the file as it sees it there.
+        root=/proc/$pid/root
+        ;;
+      kubelet) option_in "$(tr '\0' '\n' <"/proc/$pid/cmdline")" --config ;;
+      k3s | k3s-* | rke2 | rke2-*)
+        rancher_config "$pid" "${name%%-*}"
+        # The pattern is expanded where the files are read.
+        drop_ins="$value.d/*.y*ml"
+        ;;
+      systemd-network) networkd=1 ;;
+    esac
+    [ -z "$value" ] || printf '\nconfig %s' "$root$value"
+    case $value in
       *[!A-Za-z0-9._/-]*) ;;
-      /*) configs="$configs /proc/$pid/root$config" ;;
+      /*) configs="$configs $root$value $drop_ins" ;;
     esac
   done
+}
+
+# Leaves in $profiles the files of TuneD's active profile and of those it includes.
+probe_profiles() {
+  profiles=
+  [ -s /etc/tuned/active_profile ] || return
+  read -r names </etc/tuned/active_profile
+  profiles=/etc/tuned/tuned-main.conf
+  seen=0
+  set -f
+  # shellcheck disable=SC2086 # one word a profile
+  set -- $names
+  while [ $# -gt 0 ] && [ "$seen" -lt 20 ]; do
+    # With a dash in front it need not be there.
+    name=${1#-}
+    shift
+    case $name in
+      '' | *[!A-Za-z0-9_.-]*) continue ;;
+    esac
+    for base in /etc/tuned/profiles /etc/tuned /usr/lib/tuned/profiles /usr/lib/tuned; do
+      path=$base/$name/tuned.conf
+      [ -f "$path" ] || continue
+      # A profile may include the one that it hides.
+      case " $profiles " in *" $path "*) continue ;; esac
+      profiles="$profiles $path"
+      seen=$((seen + 1))
+      lines=0
+      while IFS='= 	' read -r word rest && [ "$lines" -lt 500 ]; do
+        lines=$((lines + 1))
+        [ "$word" = include ] || continue
+        IFS=' 	,;'
+        # shellcheck disable=SC2086 # one word a profile
+        set -- "$@" ${rest%%#*}
+        IFS=' 	
+'
+      done <"$path"
+      break
+    done
+  done
+  set +f
+}
+
+# Leaves in $ufw_file the file that ufw applies.
+probe_ufw() {
+  ufw_file=
+  [ -f /etc/ufw/ufw.conf ] || return
+  lines=0
+  while read -r word _ && [ "$lines" -lt 500 ]; do
+    lines=$((lines + 1))
+    case $word in
+      IPT_SYSCTL=*)
+        word=${word#IPT_SYSCTL=}
+        word=${word#[\"\']}
+        ufw_file=${word%[\"\']}
+        ;;
+    esac
+  done </etc/default/ufw
+  case $ufw_file in
+    *[!A-Za-z0-9._/-]*) ufw_file= ;;
+    /*) ;;
+    *) ufw_file= ;;
+  esac
 }
 
 # Records what the keys and the fixed files of /proc and /sys are, then their values in the same order.
@@ -165,8 +288,9 @@ probe_files() {
   [ -r "$os_release" ] || os_release=/usr/lib/os-release
   # The named directories tell a file that is not there from one that may not be seen.
   set -- /etc/sysctl.conf /etc/modules /etc/ufw /etc/ufw/sysctl.conf /etc/ufw/ufw.conf /etc/default/ufw \
-    /etc/machine-id /etc/tuned/active_profile "$os_release" \
-    /var/lib/kubelet /var/lib/kubelet/config.yaml /etc/rancher "$@"
+    /etc/machine-id /etc/tuned/active_profile "$os_release" /proc/cmdline /etc/init.d/sysctl \
+    /etc/docker /etc/docker/daemon.json /var/lib/kubelet /var/lib/kubelet/config.yaml /etc/rancher \
+    /var/lib/rancher/rke2/bin "$@"
   for base in /etc/rancher/k3s /etc/rancher/rke2; do
     set -- "$@" "$base" "$base/config.yaml" "$base/config.yaml.d" "$base"/config.yaml.d/*.y*ml
   done
@@ -183,6 +307,9 @@ probe_files() {
       unit=$base/systemd/system/$unit.service
       set -- "$@" "$unit" "$unit.d" "$unit.d"/*.conf
     done
+    [ -n "$networkd" ] || continue
+    set -- "$@" "$base/systemd/networkd.conf" "$base/systemd/networkd.conf.d"/*.conf "$base/systemd/network" \
+      "$base/systemd/network"/*.network "$base/systemd/network"/*.network.d/*.conf
   done
   index=0
   count=0
@@ -214,7 +341,7 @@ probe_files() {
       [ -L "$path" ] || record "other $path"
     elif [ ! -r "$path" ]; then
       record "unreadable $path"
-    elif [ ! -s "$path" ]; then
+    elif [ ! -s "$path" ] && [ "$path" != /proc/cmdline ]; then
       record "empty $path"
     else
       record "file $path"
@@ -355,8 +482,10 @@ probe() {
     shift
     case $path in /*) set -- "$@" "$path" ;; esac
   done
+  probe_profiles
+  probe_ufw
   # shellcheck disable=SC2086 # one word each
-  probe_files "$@" $configs
+  probe_files "$@" $configs $profiles $ufw_file
   probe_sockets
   probe_tools
   frame end

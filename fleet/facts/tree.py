@@ -1,7 +1,11 @@
 """Configuration files, exactly as they are on the node but for the secrets in Kubernetes configuration."""
 
+import posixpath
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+
 from fleet.facts.answer import Answer, MalformedError, text
-from fleet.facts.masking import mask_text, mask_yaml
+from fleet.facts.masking import mask_command_line, mask_ini, mask_json, mask_text, mask_yaml
 from fleet.model.facts import NodeFile, NodeFileKind
 
 # As in probe.sh.
@@ -10,6 +14,8 @@ MOST_TREE_BYTES = 4_194_304
 MOST_FILES = 500
 
 _MOST_PATH_BYTES = 4096
+# A link counts twice.
+_MOST_RECORDS = 2 * (MOST_FILES + 1)
 _KINDS: dict[bytes, NodeFileKind] = {
     b"file": "file",
     b"empty": "file",
@@ -17,12 +23,22 @@ _KINDS: dict[bytes, NodeFileKind] = {
     b"unreadable": "unreadable",
     b"other": "other",
 }
-_YAML = ("/etc/rancher/", "/var/lib/kubelet/", "/var/lib/rancher/", "/proc/")
-_UNITS = ("/etc/default/",)
+_MASKS: Mapping[str, Callable[[bytes], bytes]] = {
+    "/proc/cmdline": mask_command_line,
+    "/etc/docker/": mask_json,
+    **dict.fromkeys(("/etc/rancher/", "/var/lib/kubelet/", "/var/lib/rancher/", "/proc/"), mask_yaml),
+    **{f"{base}/systemd/network": mask_ini for base in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")},
+    **dict.fromkeys(("/etc/default/", "/etc/tuned/", "/usr/lib/tuned/"), mask_text),
+}
 
 
-def parse_files(answer: Answer) -> tuple[dict[str, NodeFile], tuple[str, ...]]:
-    """The files by path, and notes on what the probe left out."""
+def parse_files(answer: Answer, *, configs: AbstractSet[str]) -> tuple[dict[str, NodeFile], tuple[str, ...]]:
+    """The files by path, and notes on what the probe left out.
+
+    Args:
+        answer: the opened one.
+        configs: the configuration files that processes were told to read, which may stand anywhere.
+    """
     links: dict[str, str] = {}
     kinds: dict[str, bytes] = {}
     notes: list[str] = []
@@ -46,8 +62,11 @@ def parse_files(answer: Answer) -> tuple[dict[str, NodeFile], tuple[str, ...]]:
                 waiting.append(last)
         else:
             raise MalformedError("an unknown kind of file", record)
+        if len(kinds) + len(links) > _MOST_RECORDS:
+            raise MalformedError(f"more than {MOST_FILES} files", record)
     contents = _contents(answer, waiting)
-    files = {path: _file(path, kinds.get(path), links.get(path), contents) for path in {**links, **kinds}}
+    masked = {path: _mask(path, content, configs) for path, content in contents.items()}
+    files = {path: _file(path, kinds.get(path), links.get(path), masked) for path in {**links, **kinds}}
     return files, tuple(notes)
 
 
@@ -74,8 +93,6 @@ def _file(path: str, kind: bytes | None, link: str | None, contents: dict[str, b
         elif not content:
             # It had bytes when it was listed.
             content, note, kind = None, "could not be read", b"unreadable"
-        else:
-            content = _mask(path, content)
     elif kind == b"unreadable" and link is not None:
         note = "could not be read"
     return NodeFile(
@@ -87,12 +104,14 @@ def _file(path: str, kind: bytes | None, link: str | None, contents: dict[str, b
     )
 
 
-def _mask(path: str, content: bytes) -> bytes:
-    if path.startswith(_YAML):
+def _mask(path: str, content: bytes, configs: AbstractSet[str]) -> bytes:
+    if len(content) > MOST_FILE_BYTES:
+        return content  # it is left out, and was cut off
+    if path in configs or posixpath.dirname(path).removesuffix(".d") in configs:
         return mask_yaml(content)
-    if "/systemd/system/" in path or path.startswith(_UNITS):
-        return mask_text(content)
-    return content
+    if mask := next((mask for start, mask in _MASKS.items() if path.startswith(start)), None):
+        return mask(content)
+    return mask_text(content) if "/systemd/system/" in path else content
 
 
 def _path(raw: bytes) -> str:

@@ -1,10 +1,12 @@
 """The configuration that k3s and RKE2 start with: files and arguments merged as they merge them.
 
-https://docs.k3s.io/installation/configuration: config.yaml first, then config.yaml.d/*.yaml by name. The last value of
-a key counts; a list is replaced unless the later file writes the key with ``+``. Arguments replace what files say. RKE2
-works alike but runs kube-proxy as a process of its own, whose arguments can be read there.
+https://docs.k3s.io/installation/configuration: config.yaml, or the file that --config or K3S_CONFIG_FILE names, then
+config.yaml.d/*.yaml by name. The last value of a key counts; a list is replaced unless the later file writes the key
+with ``+``. Arguments replace what files say. RKE2 works alike but runs kube-proxy as a process of its own, whose
+arguments can be read there.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,10 @@ from fleet.kernel.options import options
 from fleet.kernel.unitfile import unit_commands
 from fleet.model.errors import DocumentError
 from fleet.model.facts import NodeFile, NodeProcess
+from fleet.model.text import printable
+
+# A file of comments alone is no document, but says something to k3s: nothing.
+_SAYS = re.compile(rb"(?m)^(?!---\s*$)\s*[^\s#]|\(masked\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ def k3s_given(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> 
         key: as k3s spells it, without dashes in front.
 
     Raises:
-        DocumentError: a file is no YAML, or may not be read.
+        DocumentError: a file is no YAML mapping, or was not read.
     """
     if values := options(process.arguments, key):
         return tuple(Given(text=text, origin=f"the command line of {process.name}") for text in values)
@@ -85,7 +91,8 @@ def _unit_options(process: NodeProcess, files: Mapping[str, NodeFile], key: str)
 
 def _settings(process: NodeProcess, files: Mapping[str, NodeFile]) -> Iterator[tuple[Document, str, object]]:
     directory = f"/etc/rancher/{'k3s' if process.name.startswith('k3s') else 'rke2'}"
-    config = f"{directory}/config.yaml"
+    config = process.config or f"{directory}/config.yaml"
+    _check_known(process, files, config)
     # An answer from what happens to be readable would be a guess.
     for path in ("/etc/rancher", directory, config, f"{config}.d"):
         if path in files and files[path].kind == "unreadable":
@@ -93,14 +100,34 @@ def _settings(process: NodeProcess, files: Mapping[str, NodeFile]) -> Iterator[t
     first = (files[config],) if config in files else ()
     drop_ins = (file for suffix in (".yaml", ".yml") for file in layered(files, (f"{config}.d",), suffix))
     for file in (*first, *sorted(drop_ins, key=lambda file: file.path.encode())):
-        if file.kind == "unreadable":
-            raise DocumentError("may not be read", path=file.path, hint="run as root, with become: sudo")
-        if file.content is None:
-            continue
-        document = parse(file.content, file.path)
-        if isinstance(document.data, dict):
+        document = _document(file)
+        if document is not None and isinstance(document.data, dict):
             for name, value in document.data.items():
                 yield document, name, value
+
+
+def _check_known(process: NodeProcess, files: Mapping[str, NodeFile], config: str) -> None:
+    if process.config and config not in files:
+        raise DocumentError(f"{process.name} is told to read it, but it was not read", path=printable(config, 160))
+    for option in ("config", "c"):
+        for given in _unit_options(process, files, option):
+            # The probe knows no short form, and does not take units apart as systemd does.
+            if given.text != config:
+                raise DocumentError(f"{given.origin} names it, but it was not read", path=printable(given.text, 160))
+
+
+def _document(file: NodeFile) -> Document | None:
+    """A configuration file taken apart; None where there is none, or one of comments alone."""
+    if file.kind == "unreadable":
+        raise DocumentError("may not be read", path=file.path, hint="run as root, with become: sudo")
+    if file.note or file.kind == "other":
+        raise DocumentError(file.note or "is no regular file", path=file.path)
+    if file.content is None or not _SAYS.search(file.content):
+        return None
+    document = parse(file.content, file.path)
+    if not isinstance(document.data, dict):
+        raise DocumentError("is no mapping", path=file.path)
+    return document
 
 
 def _texts(document: Document, name: str, value: object) -> Iterator[Given]:

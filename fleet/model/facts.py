@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NOT_INSTALLED = "tool not installed"
     ABSENT = "absent on this kernel"
     UNREADABLE = "unreadable"
+    IMPOSSIBLE = "not possible here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,19 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProcess:
-    """A running process that is known to write kernel settings; secrets in its arguments are masked."""
+    """A running process that is known to write kernel settings; secrets in its arguments are masked.
+
+    Attributes:
+        config: of kubelet, kube-proxy, k3s and RKE2: the file that it is told to read, as the node sees it; empty where
+            it is told none, or where that was not to be seen.
+        image: of a kube-proxy in a container of containerd or CRI-O; empty elsewhere.
+    """
 
     pid: int
     name: str
     arguments: tuple[str, ...]
+    config: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +186,9 @@ class NodeFacts:
         counters: TcpExt and Tcp counters by nstat's names, such as ``TcpExtListenOverflows``.
         sockets: /proc/net/sockstat by protocol and word, such as ``sockets["TCP"]["tw"]``.
         modules: loaded modules; those built into the kernel are in ``builtin_modules``.
-        files: configuration trees by absolute path (sysctl.d, modules-load.d, modprobe.d, unit drop-ins, k3s, RKE2,
-            kubelet and kube-proxy configuration with secrets masked).
+        files: configuration trees by absolute path (sysctl.d, modules-load.d, modprobe.d, unit drop-ins, TuneD's
+            profiles; the configuration of k3s, RKE2, kubelet, kube-proxy, dockerd and systemd-networkd and the kernel's
+            command line, with all masked that does not bear on the kernel).
         listeners: unavailable on a node without awk.
         processes: unavailable where /proc hides those of other users (hidepid) and the probe was not root.
         invalid_rules: those of IPv4 in the tables filter and mangle, and of every nftables table.

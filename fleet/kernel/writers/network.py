@@ -1,26 +1,23 @@
-"""Programs that set up the node's network and write a few keys for it: networkd, Docker, Cilium and Calico.
+"""Programs that set up the node's network and write a few keys for it: networkd (see there), Docker, Cilium and Calico.
 
-* systemd-networkd: IPForward= in a .network file turns the node's forwarding on when an interface it matches comes up,
-  and never off (systemd.network(5)).
 * dockerd: turns ip_forward on where it is off, unless ip-forward is false (moby ``libnetwork/drivers/bridge``).
 * Cilium: its agent sets conf.all.rp_filter to 0 (``pkg/datapath/loader/base.go``).
 * Calico: its agent turns forwarding and nf_conntrack_acct on (``felix/dataplane/linux/int_dataplane.go``).
 """
 
 import json
-import re
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from fleet.kernel.options import options
+from fleet.kernel.options import option, options
 from fleet.kernel.writers.goflags import parse_bool
-from fleet.kernel.writers.writer import Kind, Write, Writer
+from fleet.kernel.writers.networkd import networkd_writers
+from fleet.kernel.writers.writer import Kind, Write, Writer, shown
 from fleet.model.facts import NodeFacts, NodeProcess
 
 _FORWARD = "net.ipv4.ip_forward"
 _BRIDGE = "net.bridge.bridge-nf-call-iptables"
-_NETWORK = re.compile(r"/(?:etc|run|usr/local/lib|usr/lib|lib)/systemd/network/(?:[^/]+/)?[^/]+")
-_IP_FORWARD = re.compile(r"IPForward\s*=\s*(?:1|yes|true|on|y|t|ipv4)", re.IGNORECASE)
 _DAEMON = "/etc/docker/daemon.json"
 _SET = Write(rule="sets", value="1")
 _LEAVE = Write(rule="leaves", value=None)
@@ -33,7 +30,7 @@ def network_writers(facts: NodeFacts) -> Iterator[Writer]:
     for process in {process.name: process for process in reversed(processes)}.values():
         match process.name:
             case "systemd-network":
-                yield from _networkd(facts, process)
+                yield from networkd_writers(facts, process)
             case "dockerd":
                 yield from _dockerd(facts, process)
             case "cilium-agent":
@@ -44,44 +41,29 @@ def network_writers(facts: NodeFacts) -> Iterator[Writer]:
                     yield _writer(process, "calico", key, (_SET,))
 
 
-def _networkd(facts: NodeFacts, process: NodeProcess) -> Iterator[Writer]:
-    lines = [
-        f"{path}:{number} has {line.strip()}"
-        for path, file in sorted(facts.files.items())
-        if file.content is not None and _NETWORK.fullmatch(path)
-        for number, line in enumerate(file.content.decode("utf-8", "replace").split("\n"), start=1)
-        if _IP_FORWARD.fullmatch(line.strip())
-    ]
-    if lines:
-        yield replace(
-            _writer(process, "systemd-networkd", _FORWARD, (_SET, _LEAVE), *lines),
-            service="systemd-networkd",
-            reason="whether an interface matches the file, and comes up, is not known",
-            when="interface up",
-            place=lines[0].partition(":")[0],
-        )
-
-
 def _dockerd(facts: NodeFacts, process: NodeProcess) -> Iterator[Writer]:
-    configured = _daemon_settings(facts)
+    path = option(process.arguments, "config-file") or _DAEMON
+    configured = _daemon_settings(facts, path)
     forward = _switch(process, configured, "ip-forward")
     if forward is not False:
         certain = configured is not None or forward is True
         yield replace(
             _writer(process, "dockerd", _FORWARD, (_SET,) if certain else (_SET, _LEAVE)),
-            reason="" if certain else f"whether ip-forward is false stands in {_DAEMON}, which was not read",
+            reason="" if certain else f"whether ip-forward is false stands in {shown(path)}, of which no JSON was read",
             condition="only where the value is another",
-            place=_DAEMON,
+            place=shown(path),
         )
     off = next((name for name in ("icc", "userland-proxy") if _switch(process, configured, name) is False), None)
     if off is not None:
         because = f"{off} is false, for which Docker needs bridged packets to pass iptables"
-        yield replace(_writer(process, "dockerd", _BRIDGE, (_SET,), because), place=_DAEMON)
+        yield replace(_writer(process, "dockerd", _BRIDGE, (_SET,), because), place=shown(path))
 
 
-def _daemon_settings(facts: NodeFacts) -> Mapping[str, object] | None:
-    """What daemon.json says; None where it was not read or is no JSON object."""
-    file = facts.files.get(_DAEMON)
+def _daemon_settings(facts: NodeFacts, path: str) -> Mapping[str, object] | None:
+    """What daemon.json says, nothing where it is not there; None where it was not read or is no JSON object."""
+    file = facts.files.get(path)
+    if file is None and path == _DAEMON and posixpath.dirname(path) not in facts.files:
+        return {}
     if file is None or file.content is None:
         return None
     try:

@@ -54,7 +54,8 @@ def rancher_writers(facts: NodeFacts) -> Iterator[Writer]:
         return
     runs = f"{process.name} runs (process {process.pid})"
     try:
-        if k3s_setting(process, facts.files, "disable-agent") in {"true", ""}:
+        # Without root k3s lives in a network namespace of its own, and sets no conntrack keys even there.
+        if any(k3s_setting(process, facts.files, name) in {"true", ""} for name in ("disable-agent", "rootless")):
             return
         given = k3s_given(process, facts.files, "kube-proxy-arg")
         disabled = k3s_setting(process, facts.files, "disable-kube-proxy") in {"true", ""}
@@ -63,7 +64,7 @@ def rancher_writers(facts: NodeFacts) -> Iterator[Writer]:
         given, disabled, no_flannel = (), False, False
         own = embedded = unknown_config(runs, shown(f"its configuration: {error}"))
     else:
-        own, embedded = config_of_flags(_flags(given)), _embedded_config(facts, given)
+        own, embedded = config_of_flags(_flags(given)), embedded_config(facts, given)
     rancher = _Rancher(kind=_NAMES[process.name], runs=runs, place=_place(_NAMES[process.name], given))
     yield from _conntrack(rancher, own, facts.identity.cores)
     if rancher.kind == "k3s" and not disabled:
@@ -105,7 +106,13 @@ def _set_by_rancher(
         yield _writer(rancher, key, (Write(rule="sets", value=str(value)),), *origins, *formula)
 
 
-def _embedded_config(facts: NodeFacts, given: Sequence[Given]) -> ProxyConfig:
+def embedded_config(facts: NodeFacts, given: Sequence[Given]) -> ProxyConfig:
+    """The settings of the kube-proxy that k3s runs inside, which gets zeros for what k3s writes itself.
+
+    Args:
+        facts: of its node.
+        given: the ``kube-proxy-arg`` of k3s.
+    """
     flags = _flags(given)
     if "config" in flags:
         return config_of_file(flags["config"].text, facts.files.get(flags["config"].text))

@@ -12,8 +12,9 @@ from fleet.kernel.writers.writer import Rule, Write, shown
 from fleet.model.facts import NodeFacts, NodeProcess
 
 _VERSION = re.compile(r"(?<![\w.])v?1\.([1-9]\d?)\.\d{1,3}(?![\d.])")
-_MANIFEST = "/pod-manifests/kube-proxy.yaml"
-_IMAGE = re.compile(rb"(?m)^[ \t-]*image:[ \t]*[\"']?(\S{1,300}?)[\"']?[ \t]*$")
+# An image of another name may count its own versions.
+_IMAGE = re.compile(r"(?:.*/)?(?:kube-proxy|hardened-kubernetes|hyperkube)(?:-\w+)?:([\w.-]+)(?:@\S+)?")
+_RKE2_BINARIES = "/var/lib/rancher/rke2/bin"
 # pflag refuses an unknown flag, so a process that runs with one is of a release that has it:
 # https://github.com/kubernetes/kube-proxy tags v1.18.0 and v1.29.0.
 _FLAG_SINCE: Mapping[str, int] = {
@@ -101,24 +102,28 @@ def _joined(ranges: Sequence[Releases]) -> str:
 def kube_releases(process: NodeProcess, facts: NodeFacts, arguments: Sequence[str]) -> Releases:
     """Which releases a kube-proxy, k3s or RKE2 may be of, as far as its node shows it.
 
-    RKE2 unpacks to a directory named after its version, which arguments of its components name, and leaves the
-    manifest of its kube-proxy on the node. Else the flags in use tell the oldest release that knows them.
+    The image of a kube-proxy in a container carries it. RKE2 unpacks to a directory named after its version, to which
+    its link to the binaries leads and which arguments of its components name. Else the flags in use tell the oldest
+    release that knows them.
 
     Args:
         process: what runs.
         facts: of its node.
         arguments: those of kube-proxy, however it gets them.
     """
+    if (image := _IMAGE.fullmatch(process.image)) and (match := _VERSION.search(image[1])):
+        return _exactly(match, f"{process.name} (process {process.pid}) runs the image {shown(process.image)}")
     siblings = facts.processes if isinstance(facts.processes, tuple) else ()
+    binaries = facts.files.get(_RKE2_BINARIES)
+    if binaries is not None and any(sibling.name.startswith("rke2") for sibling in siblings):
+        tail = (binaries.link or "").partition("/rke2/data/")[2]
+        if match := _VERSION.search(tail):
+            return _exactly(match, f"{_RKE2_BINARIES} leads to {shown(tail)}")
     for sibling in (process, *siblings):
         for argument in sibling.arguments[:1] if sibling is process else sibling.arguments:
             tail = argument if sibling is process else argument.partition("/rke2/data/")[2]
             if match := _VERSION.search(tail):
-                minor = int(match[1])
-                return Releases(first=minor, last=minor, evidence=f"{sibling.name} names {shown(argument)}")
-    for path, file in facts.files.items():
-        if path.endswith(_MANIFEST) and file.content and (exact := _of_images(path, file.content)):
-            return exact
+                return _exactly(match, f"{sibling.name} names {shown(argument)}")
     since = {flag: first for flag, first in _FLAG_SINCE.items() if options(arguments, flag)}
     if not since:
         return Releases()
@@ -126,10 +131,6 @@ def kube_releases(process: NodeProcess, facts: NodeFacts, arguments: Sequence[st
     return Releases(first=since[flag], evidence=f"--{flag} came with 1.{since[flag]}")
 
 
-def _of_images(path: str, content: bytes) -> Releases | None:
-    for match in _IMAGE.finditer(content):
-        name, _, tag = match[1].decode("utf-8", "replace").rpartition(":")
-        if name and (version := _VERSION.search(tag)):
-            minor = int(version[1])
-            return Releases(first=minor, last=minor, evidence=f"{path} runs {shown(f'{name}:{tag}')}")
-    return None
+def _exactly(version: re.Match[str], evidence: str) -> Releases:
+    minor = int(version[1])
+    return Releases(first=minor, last=minor, evidence=evidence)

@@ -8,7 +8,7 @@ and /etc/sysctl.conf follow, so that these win where they set the same key.
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.kernel.layers import layered
 from fleet.kernel.values import fold
@@ -20,6 +20,8 @@ _DIRECTORIES = ("/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", 
 _MAIN = "/etc/tuned/tuned-main.conf"
 _REAPPLY = re.compile(rb"(?m)^[ \t]*reapply_sysctl[ \t]*=[ \t]*(\w+)")
 _TRUE = frozenset({b"1", b"true", b"yes", b"on"})
+# As in probe.sh, which reads no more.
+_MOST_PROFILES = 20
 _CONDITIONS = ("uname_regex", "cpuinfo_regex", "devices")
 
 
@@ -28,7 +30,7 @@ class _Option:
     key: str
     value: str
     origin: str
-    conditional: bool
+    doubt: str = ""
 
 
 def tuned_writers(facts: NodeFacts) -> Iterator[Writer]:
@@ -37,7 +39,7 @@ def tuned_writers(facts: NodeFacts) -> Iterator[Writer]:
     process = next((process for process in processes if process.name == "tuned"), None)
     if process is None or not isinstance(facts.tuned_profile, str):
         return
-    options = dict(_profile(facts.tuned_profile, facts.files, set()))
+    options = _merged(facts.tuned_profile, facts.files)
     # Only a profile with sysctl lines makes TuneD apply the machine's files again.
     again = {line.key: line for line in _reapplied(facts.files)} if options else {}
     reapplies = _reapplies(facts.files)
@@ -75,7 +77,7 @@ def _combined(
     if file is not None and reapplies:
         return (file,), ""
     if option is not None and profile is None:
-        return (), f"the profile's {shown(option.value)} depends on what TuneD finds on the node"
+        return (), option.doubt or f"the profile's {shown(option.value)} depends on what TuneD finds on the node"
     first = profile or Write(rule="leaves", value=None)
     if file is not None and file != first:
         return (first, file), unread
@@ -84,19 +86,34 @@ def _combined(
 
 def _of_profile(option: _Option) -> Write | None:
     rules: Mapping[str, Rule] = {">": "raises", "<": "lowers"}
-    if option.conditional or "$" in option.value:
+    if option.doubt or "$" in option.value:
         return None
     if len(option.value) > 1 and option.value[0] in rules:
         return Write(rule=rules[option.value[0]], value=option.value[1:].strip())
     return Write(rule="sets", value=option.value)
 
 
-def _profile(names: str, files: Mapping[str, NodeFile], seen: set[str]) -> Iterator[tuple[str, _Option]]:
-    """The sysctl lines of profiles that were read, those that win last."""
-    for name in re.split(r"[\s,;]+", names.strip()):
+def _merged(names: str, files: Mapping[str, NodeFile]) -> dict[str, _Option]:
+    """The sysctl lines that count; what a profile that was not read may replace is in doubt."""
+    options: dict[str, _Option] = {}
+    for option in _profile(names, files, set()):
+        if isinstance(option, str):
+            options = {key: replace(before, doubt=option) for key, before in options.items()}
+        else:
+            options[option.key] = option
+    return options
+
+
+def _profile(names: str, files: Mapping[str, NodeFile], seen: set[str]) -> Iterator[_Option | str]:
+    """The sysctl lines of profiles, those that win last; a text where one was not read, in its place."""
+    for optional in re.split(r"[\s,;]+", names.strip()):
+        name = optional.removeprefix("-")
         paths = [f"{directory}/{posixpath.basename(name)}/tuned.conf" for directory in _DIRECTORIES]
         path = next((path for path in paths if path in files and path not in seen), None)
-        if path is None:
+        if path is None or files[path].content is None or len(seen) >= _MOST_PROFILES:
+            # One with a dash in front need not be there; one that hides nothing of its name includes itself in vain.
+            if path is not None or not (name != optional or seen.intersection(paths)):
+                yield f"TuneD's profile {shown(name)} was not read"
             continue
         seen.add(path)
         sections = _sections(files[path])
@@ -107,11 +124,11 @@ def _profile(names: str, files: Mapping[str, NodeFile], seen: set[str]) -> Itera
             words = {option.key: option.value for option in options}
             if words.get("type", section) != "sysctl" or words.get("enabled", "1").lower() in {"0", "false"}:
                 continue
-            conditional = any(word in words for word in _CONDITIONS)
+            asked = next((word for word in _CONDITIONS if word in words), "")
+            doubt = f"whether {path}'s section {shown(section)} counts depends on its {asked}" if asked else ""
             for option in options:
                 if "." in option.key or "/" in option.key:
-                    key = dotted(option.key)
-                    yield key, _Option(key=key, value=option.value, origin=option.origin, conditional=conditional)
+                    yield replace(option, key=dotted(option.key), doubt=doubt)
 
 
 def _sections(file: NodeFile) -> Mapping[str, list[_Option]]:
@@ -124,9 +141,7 @@ def _sections(file: NodeFile) -> Mapping[str, list[_Option]]:
             section = bare[1:-1]
         elif "=" in bare:
             key, _, value = bare.partition("=")
-            option = _Option(
-                key=key.strip(), value=fold(value).strip("\"'"), origin=f"{file.path}:{number}", conditional=False
-            )
+            option = _Option(key=key.strip(), value=fold(value).strip("\"'"), origin=f"{file.path}:{number}")
             sections.setdefault(section, []).append(option)
     return sections
 

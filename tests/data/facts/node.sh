@@ -62,8 +62,28 @@ printf '[Service]\nType=notify\nEnvironment="K3S_TOKEN=planted0secret with blank
   >/etc/systemd/system/k3s.service
 printf '[Service]\nExecStartPre=/sbin/sysctl -w kernel.keys.root_maxkeys=1000000\n' \
   >/etc/systemd/system/k3s.service.d/10-sysctl.conf
-printf 'throughput-performance\n' >/etc/tuned/active_profile
+# A profile that extends the one it hides, with what it includes, and one that nothing uses.
+mkdir -p /etc/tuned/mine /usr/lib/tuned/mine /usr/lib/tuned/profiles/parent /usr/lib/tuned/unused
+printf 'mine' >/etc/tuned/active_profile
+printf '[main]\ninclude = mine, -none ; parent # more\n[sysctl]\nnet.ipv4.tcp_fin_timeout=20\n' >/etc/tuned/mine/tuned.conf
+printf '[sysctl]\nnet.core.somaxconn=>2048\n[script]\npassword=planted0secret\n' >/usr/lib/tuned/mine/tuned.conf
+printf '[sysctl]\nvm.swappiness=5\n' >/usr/lib/tuned/profiles/parent/tuned.conf
+printf '[sysctl]\nvm.swappiness=6\n' >/usr/lib/tuned/unused/tuned.conf
+printf 'reapply_sysctl = 0\n' >/etc/tuned/tuned-main.conf
 printf 'ENABLED=yes\nLOGLEVEL=low\n' >/etc/ufw/ufw.conf
+printf '# IPT_SYSCTL=/etc/other\nIPT_SYSCTL="/etc/ufw/own.conf"\n' >/etc/default/ufw
+printf 'net/ipv4/tcp_fin_timeout=25\n' >/etc/ufw/own.conf
+mkdir -p /etc/docker /etc/systemd/network/10-uplink.network.d
+printf '{"icc": false, "ip-forward": true, "proxies": {"http-proxy": "http://u:planted0secret@p"}}\n' >/etc/docker/daemon.json
+printf '[Match]\nName=eth0\n[Network]\nIPForward=ipv4\nDHCP=yes\n[WireGuard]\nPrivateKey=planted0secret\n' \
+  >/etc/systemd/network/10-uplink.network
+printf '[Network]\n# planted0secret\nIPMasquerade=no\n' >/etc/systemd/network/10-uplink.network.d/a.conf
+printf '[Network]\nIPv4Forwarding=no\n' >/etc/systemd/networkd.conf
+printf 'net.naming-scheme=v252 planted0secret=1 nf_conntrack.hashsize=65536 modules_load=nf_conntrack sysctl.vm.swappiness=7\n' \
+  >"$layers/cmdline"
+mount --bind "$layers/cmdline" /proc/cmdline
+mkdir -p /var/lib/rancher/rke2/data/v1.28.3-rke2r2-0a1b2c3d4e5f/bin
+ln -s /var/lib/rancher/rke2/data/v1.28.3-rke2r2-0a1b2c3d4e5f/bin /var/lib/rancher/rke2/bin
 mkdir -p /var/lib/kube-proxy
 mkdir -m 700 /var/lib/kubelet
 printf 'kind: KubeletConfiguration\nprotectKernelDefaults: true\nstaticPodURLHeader: {a: planted0secret}\n' >/var/lib/kubelet/config.yaml
@@ -73,7 +93,7 @@ printf 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfigurati
 # Processes that look as the real ones do: a shell that runs a script named as the first argument.
 mkdir "$layers/bin"
 mkfifo "$layers/never"
-for word in server run; do
+for word in server run networkd; do
   # One pipe each: a second reader of the same pipe could see the first writer close it.
   mkfifo "$layers/ready-$word"
   # shellcheck disable=SC2016 # for the script to expand
@@ -81,12 +101,26 @@ for word in server run; do
     "$layers/ready-$word" "$layers/never" >"$layers/bin/$word"
 done
 cd "$layers/bin"
-COMM=k3s-server bash -c 'exec -a /usr/local/bin/k3s dash server --token planted0secret --kube-proxy-arg=conntrack-min=0 \
+mkdir "/etc/k3s.yaml.d"
+printf 'token: planted0secret\nrootless: false\n' >/etc/k3s.yaml
+printf 'disable-agent: false\nagent-token: planted0secret\n' >/etc/k3s.yaml.d/10-a.yaml
+K3S_TOKEN=planted0secret K3S_CONFIG_FILE=/etc/k3s.yaml COMM=k3s-server bash -c 'exec -a /usr/local/bin/k3s dash server --token planted0secret --kube-proxy-arg=conntrack-min=0 \
   --datastore-endpoint=mysql://root:planted0secret@db/k3s' &
 read -r _ <"$layers/ready-server"
 COMM=kube-proxy bash -c 'exec -a /usr/local/bin/kube-proxy dash run --config=/var/lib/kube-proxy/config.conf' &
 read -r _ <"$layers/ready-run"
+proxy=$!
+COMM=systemd-network bash -c 'exec -a /usr/lib/systemd/systemd-networkd dash networkd' &
+read -r _ <"$layers/ready-networkd"
 cd /
+
+# The container of kube-proxy, as containerd notes it.
+id=$(printf '%064d' 7)
+mkdir -p "/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id"
+printf '{"process":{"env":["TOKEN=planted0secret"]},"annotations":{"io.kubernetes.cri.container-name":"kube-proxy","io.kubernetes.cri.image-name":"registry.k8s.io/kube-proxy:v1.28.2","io.kubernetes.cri.sandbox-id":"a"}}' \
+  >"/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json"
+printf '12:pids:/\n0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-%s.scope\n' "$id" >"$layers/cgroup"
+mount --bind "$layers/cgroup" "/proc/$proxy/cgroup"
 
 ip link set lo up
 if command -v iptables-nft >/dev/null; then

@@ -89,12 +89,17 @@ def test_processes_rules_and_services_are_found(name: str) -> None:
                 *("/usr/local/bin/k3s", "server", "--token", "(masked)", "--kube-proxy-arg=conntrack-min=0"),
                 "--datastore-endpoint=(masked)",
             ),
+            # Told by its environment, of which nothing else leaves the node.
+            config="/etc/k3s.yaml",
         ),
         NodeProcess(
             pid=0,
             name="kube-proxy",
             arguments=("/usr/local/bin/kube-proxy", "run", "--config=/var/lib/kube-proxy/config.conf"),
+            config=f"/proc/{facts.processes[1].pid}/root/var/lib/kube-proxy/config.conf",
+            image="registry.k8s.io/kube-proxy:v1.28.2",
         ),
+        NodeProcess(pid=0, name="systemd-network", arguments=("/usr/lib/systemd/systemd-networkd", "networkd")),
     ]
     proxy = facts.processes[1].pid
     assert b"mode: ipvs" in (facts.files[f"/proc/{proxy}/root/var/lib/kube-proxy/config.conf"].content or b"")
@@ -103,7 +108,7 @@ def test_processes_rules_and_services_are_found(name: str) -> None:
     )
     assert facts.builtin_modules == {"nf_conntrack", "xt_conntrack", "nft_compat", "nf_tables"}
     assert facts.modules == frozenset()
-    assert facts.tuned_profile == "throughput-performance"
+    assert facts.tuned_profile == "mine"
     assert facts.ufw_enabled is True
     assert facts.listeners == ()
     assert facts.sockets["TCP"]["tw"] == 0
@@ -142,10 +147,42 @@ def test_the_captured_answers_do_hold_secrets() -> None:
     assert captured("dash-root").count(b"planted0secret") > 5
 
 
+@pytest.mark.parametrize("name", ROOT + USER)
+def test_what_writers_are_told_is_there_but_for_the_rest_of_it(name: str) -> None:
+    files = captured_facts(name).files
+    expected = {
+        "/proc/cmdline": (
+            b"(masked) (masked) nf_conntrack.hashsize=65536 modules_load=nf_conntrack sysctl.vm.swappiness=7\n"
+        ),
+        "/etc/docker/daemon.json": b'{"icc": false, "ip-forward": true}',
+        "/etc/ufw/own.conf": b"net/ipv4/tcp_fin_timeout=25\n",
+        "/etc/systemd/networkd.conf": b"[Network]\nIPv4Forwarding=no\n",
+        "/etc/systemd/network/10-uplink.network": (
+            b"[Match]\nName=eth0\n[Network]\nIPForward=ipv4\n# (masked)\n[WireGuard]\n# (masked)\n"
+        ),
+        "/etc/systemd/network/10-uplink.network.d/a.conf": b"[Network]\n\nIPMasquerade=no\n",
+        "/etc/tuned/tuned-main.conf": b"reapply_sysctl = 0\n",
+        "/etc/tuned/mine/tuned.conf": (
+            b"[main]\ninclude = mine, -none ; parent # more\n[sysctl]\nnet.ipv4.tcp_fin_timeout=20\n"
+        ),
+        "/usr/lib/tuned/mine/tuned.conf": b"[sysctl]\nnet.core.somaxconn=>2048\n[script]\npassword=(masked)\n",
+        "/usr/lib/tuned/profiles/parent/tuned.conf": b"[sysctl]\nvm.swappiness=5\n",
+    }
+    assert {path: files[path].content for path in expected} == expected
+    assert "/usr/lib/tuned/unused/tuned.conf" not in files
+    assert files["/var/lib/rancher/rke2/bin"].link == "/var/lib/rancher/rke2/data/v1.28.3-rke2r2-0a1b2c3d4e5f/bin"
+
+
+def test_the_file_that_k3s_is_told_to_read_is_masked_like_its_own() -> None:
+    files = captured_facts("dash-root").files
+    assert files["/etc/k3s.yaml"].content == b"token: (masked)\nrootless: false\n"
+    assert files["/etc/k3s.yaml.d/10-a.yaml"].content == b"disable-agent: false\nagent-token: (masked)\n"
+
+
 def test_masked_configuration_keeps_what_bears_on_the_kernel() -> None:
     files = captured_facts("dash-root").files
     assert files["/etc/rancher/k3s/config.yaml"].content == (
-        b"# (masked)\ntoken: (masked)\ndatastore-endpoint: (masked)\n"
+        b"#\ntoken: (masked)\ndatastore-endpoint: (masked)\n"
         b"etcd-s3-secret-key: (masked)\ntls-san: (masked)\n\n"
         b'kube-proxy-arg:\n  - conntrack-max-per-core=0\n  - "conntrack-tcp-be-liberal=true"\n'
         b"protect-kernel-defaults: true\nnode-label: (masked)\n"

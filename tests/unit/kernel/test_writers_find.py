@@ -92,7 +92,8 @@ _TEXTS = st.one_of(
                 b'{"icc": 5}',
                 b"[" * 9999,
             ),
-            *(b"IPT_SYSCTL=/etc/ufw/sysctl.conf\n", b"net/ipv4/ip_forward=\n=\n..\n/", b"image: a:v1.99.9\n"),
+            *(b"IPT_SYSCTL=/etc/ufw/sysctl.conf\n", b"net/ipv4/ip_forward=\n=\n..\n/"),
+            b"[Network]\nIPv4Forwarding=\x1b\nIPMasquerade=both\n",
         ]
     ),
 )
@@ -103,7 +104,8 @@ _PATHS = st.sampled_from(
         "/etc/default/ufw",
         "/etc/tuned/tuned-main.conf",
         "/etc/systemd/network/a.network",
-        "/var/lib/rancher/rke2/agent/pod-manifests/kube-proxy.yaml",
+        "/etc/systemd/networkd.conf",
+        "/etc/docker/daemon.json",
         f"/proc/1/root{PROXY_FILE}",
     ]
 )

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 from support.kernel import node, process
-from support.writers import PROXY_FILE, manifest, only, proxy_node, sized, writers_of, writes_of
+from support.writers import PROXY_FILE, kube_proxy, only, proxy_node, sized, writers_of, writes_of
 
 from fleet.kernel.writers import find_writers, node_releases
+from fleet.model.facts import NodeFile
 
 MAX = "net.netfilter.nf_conntrack_max"
 BE_LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
@@ -123,23 +124,51 @@ def test_strict_arp_is_written_only_where_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "files", "expected"),
+    ("arguments", "expected"),
     [
-        ((), {}, "any release"),
-        ((), {"/var/lib/rancher/rke2/agent/pod-manifests/kube-proxy.yaml": manifest(31)}, "1.31"),
-        (
-            (),
-            {"/var/lib/rancher/rke2/agent/pod-manifests/kube-proxy.yaml": "image: kube-proxy:latest\n"},
-            "any release",
-        ),
-        (("--ipvs-tcp-timeout=900s",), {}, "1.18 or later"),
-        (("--conntrack-udp-timeout=0s",), {}, "1.29 or later"),
+        ((), "any release"),
+        (("--ipvs-tcp-timeout=900s",), "1.18 or later"),
+        (("--conntrack-udp-timeout=0s",), "1.29 or later"),
     ],
 )
-def test_the_release_is_told_only_from_what_shows_it(
-    arguments: tuple[str, ...], files: dict[str, str], expected: str
-) -> None:
-    assert str(node_releases(proxy_node(*arguments, files=files))) == expected
+def test_flags_tell_the_oldest_release_that_knows_them(arguments: tuple[str, ...], expected: str) -> None:
+    assert str(node_releases(proxy_node(*arguments))) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("registry.k8s.io/kube-proxy:v1.28.2", "1.28"),
+        ("registry.k8s.io/kube-proxy:v1.28.2@sha256:0a1b", "1.28"),
+        ("localhost:5000/kube-proxy-arm64:v1.36.0", "1.36"),
+        ("docker.io/rancher/hardened-kubernetes:v1.29.3-rke2r1-build20240315", "1.29"),
+        ("602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.30.6-minimal-eksbuild.1", "1.30"),
+        ("registry.k8s.io/kube-proxy:latest", "any release"),
+        ("registry.k8s.io/kube-proxy@sha256:0a1b", "any release"),
+        ("registry:1.28.2/kube-proxy", "any release"),
+        # Its versions are its own.
+        ("registry.example/network-helper:v1.28.2", "any release"),
+    ],
+)
+def test_the_image_of_a_container_shows_the_release(image: str, expected: str) -> None:
+    facts = node(processes=(replace(process("kube-proxy"), image=image),))
+    assert str(node_releases(facts)) == expected
+
+
+def test_the_image_counts_more_than_the_flags_and_is_told() -> None:
+    facts = node(processes=(kube_proxy("--conntrack-udp-timeout=0s", minor=31),))
+    assert str(node_releases(facts)) == "1.31"
+    assert any(
+        "runs the image registry.example/kube-proxy:v1.31.3" in line for line in writers_of(facts, MAX)[0].evidence
+    )
+
+
+@pytest.mark.parametrize(("running", "expected"), [("rke2", "1.28"), ("kubelet", "any release")])
+def test_the_link_to_the_binaries_of_a_running_rke2_shows_the_release(running: str, expected: str) -> None:
+    path = "/var/lib/rancher/rke2/bin"
+    link = NodeFile(path=path, kind="link", link="/var/lib/rancher/rke2/data/v1.28.3-rke2r2-0a1b2c3d4e5f/bin")
+    facts = replace(node(processes=(process(running), process("kube-proxy"))), files={path: link})
+    assert str(node_releases(facts)) == expected
 
 
 def test_the_directory_that_rke2_unpacks_to_shows_the_release() -> None:

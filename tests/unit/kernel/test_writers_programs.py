@@ -1,11 +1,13 @@
 """Writers outside Kubernetes: TuneD, ufw, systemd-networkd, dockerd, and the agents of Cilium and Calico."""
 
+from dataclasses import replace
+
 import pytest
 from support.kernel import node, process
 from support.writers import only, writers_of, writes_of
 
 from fleet.kernel.writers import find_writers, settled
-from fleet.model.facts import NodeFacts, Reason, Unavailable
+from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
 
 SOMAXCONN = "net.core.somaxconn"
 FIN = "net.ipv4.tcp_fin_timeout"
@@ -135,6 +137,32 @@ def test_what_tuned_finds_out_on_the_node_is_not_known(profile: str) -> None:
     assert writer.reason
 
 
+def test_a_profile_that_was_not_read_leaves_what_it_may_replace_unknown() -> None:
+    own = {"/etc/tuned/mine/tuned.conf": "[main]\ninclude=other\n[sysctl]\nnet.ipv4.tcp_fin_timeout=40\n"}
+    # It wins over what it includes.
+    assert writes_of(_tuned(own), FIN) == {("sets", "40")}
+    # Of active profiles the last one wins.
+    writer = only(writers_of(_tuned(own, profile="mine later"), FIN))
+    assert writer.writes == ()
+    assert writer.reason == "TuneD's profile later was not read"
+
+
+def test_a_profile_with_a_dash_in_front_is_included_where_it_is_there() -> None:
+    files = {
+        "/usr/lib/tuned/parent/tuned.conf": _PARENT,
+        "/etc/tuned/mine/tuned.conf": "[main]\ninclude=-parent, -none\n",
+    }
+    assert writes_of(_tuned(files), FIN) == {("sets", "20")}
+
+
+def test_a_chain_of_includes_has_an_end() -> None:
+    chain = {
+        f"/etc/tuned/p{number}/tuned.conf": f"[main]\ninclude=p{number + 1}\n[sysctl]\nnet.core.somaxconn={number}\n"
+        for number in range(2000)
+    }
+    assert writes_of(_tuned(chain, profile="p0"), SOMAXCONN) == {("sets", "0")}
+
+
 @pytest.mark.parametrize(
     "facts",
     [
@@ -156,7 +184,7 @@ _DAEMON = "/etc/docker/daemon.json"
 @pytest.mark.parametrize(
     ("arguments", "daemon", "rules"),
     [
-        ((), None, ["sets", "leaves"]),
+        ((), None, ["sets"]),
         ((), "{}", ["sets"]),
         ((), '{"ip-forward": true}', ["sets"]),
         ((), "no json", ["sets", "leaves"]),
@@ -166,6 +194,23 @@ _DAEMON = "/etc/docker/daemon.json"
 def test_dockerd_turns_forwarding_on(arguments: tuple[str, ...], daemon: str | None, rules: list[str]) -> None:
     facts = node(processes=(process("dockerd", *arguments),), files={} if daemon is None else {_DAEMON: daemon})
     assert [write.rule for write in only(writers_of(facts, FORWARD)).writes] == rules
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ((), {"/etc/docker": NodeFile(path="/etc/docker", kind="unreadable")}),
+        ((), {_DAEMON: NodeFile(path=_DAEMON, kind="unreadable")}),
+        (("--config-file=/opt/docker.json",), {}),
+    ],
+)
+def test_a_daemon_json_that_may_not_be_seen_leaves_it_unknown(
+    arguments: tuple[str, ...], files: dict[str, NodeFile]
+) -> None:
+    facts = replace(node(processes=(process("dockerd", *arguments),)), files=files)
+    writer = only(writers_of(facts, FORWARD))
+    assert [write.rule for write in writer.writes] == ["sets", "leaves"]
+    assert (arguments[0].partition("=")[2] if arguments else _DAEMON) in writer.reason
 
 
 @pytest.mark.parametrize(("arguments", "daemon"), [(("--ip-forward=false",), "{}"), ((), '{"ip-forward": false}')])
@@ -201,6 +246,46 @@ def test_networkd_turns_forwarding_on_for_an_interface(value: str) -> None:
 def test_networkd_never_turns_ipv4_forwarding_off(value: str) -> None:
     facts = node(processes=(process("systemd-network"),), files={_NETWORK: f"[Network]\nIPForward={value}\n"})
     assert find_writers(facts) == ()
+
+
+_SHIPPED = "/usr/lib/systemd/network/80-container-ve.network"
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({_NETWORK: "[Network]\nIPMasquerade=both\n"}, f"{_NETWORK}:2"),
+        ({_NETWORK: "[Network]\nIPMasquerade=no\n"}, ""),
+        ({_NETWORK: "[Network]\nIPMasquerade=ipv6\n"}, ""),
+        ({_NETWORK: "[Match]\nIPForward=yes\n"}, ""),
+        ({_NETWORK: "[Network]\n#IPForward=yes\n"}, ""),
+        ({_NETWORK: "[Network]\nIPForward=yes\nIPForward=no\n"}, ""),
+        # A drop-in counts after its file; one file hides another of its name.
+        ({_NETWORK: "[Network]\nIPForward=yes\n", f"{_NETWORK}.d/a.conf": "[Network]\nIPForward=no\n"}, ""),
+        ({_NETWORK: "", f"{_NETWORK}.d/a.conf": "[Network]\nIPForward=yes\n"}, f"{_NETWORK}.d/a.conf:2"),
+        ({_NETWORK: "", "/usr/lib/systemd/network/10-uplink.network": "[Network]\nIPForward=yes\n"}, ""),
+        # What systemd ships for its own containers is no evidence of any.
+        ({_SHIPPED: "[Match]\nName=ve-*\n[Network]\nIPMasquerade=both\n"}, ""),
+    ],
+)
+def test_only_the_network_files_that_count_turn_forwarding_on(files: dict[str, str], line: str) -> None:
+    writers = writers_of(node(processes=(process("systemd-network"),), files=files), FORWARD)
+    assert [line in " ".join(writer.evidence) for writer in writers] == ([True] if line else [])
+
+
+@pytest.mark.parametrize(("value", "number"), [("yes", "1"), ("no", "0")])
+def test_networkd_conf_sets_forwarding_either_way_where_its_release_knows_that(value: str, number: str) -> None:
+    path = "/etc/systemd/networkd.conf.d/10-a.conf"
+    files = {
+        "/etc/systemd/networkd.conf": "[Network]\nIPv4Forwarding=yes\n",
+        path: f"[Network]\nIPv4Forwarding={value}\n",
+    }
+    facts = node(processes=(process("systemd-network"),), files=files, sysctls={"net.ipv4.conf.all.forwarding": "0"})
+    for key in (FORWARD, "net.ipv4.conf.all.forwarding"):
+        writer = only(writers_of(facts, key))
+        assert (writer.when, writer.place) == ("service start", path)
+        assert writes_of(facts, key) == {("sets", number), ("leaves", None)}
+        assert "256" in writer.reason
 
 
 def test_a_network_file_without_networkd_is_no_writer() -> None:

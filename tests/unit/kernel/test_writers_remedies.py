@@ -1,6 +1,6 @@
 import pytest
 from support.kernel import node, process
-from support.writers import K3S_FILE, PROXY_FILE, manifest, only, proxy_node, writers_of
+from support.writers import K3S_FILE, PROXY_FILE, kube_proxy, only, proxy_node, writers_of
 
 from fleet.kernel.writers import remedy
 from fleet.model.facts import NodeFacts
@@ -96,10 +96,7 @@ def test_a_kubelet_that_demands_wants_the_value_in_sysctl_d() -> None:
         (node(processes=(process("dockerd"),)), "net.ipv4.ip_forward", "ip-forward in /etc/docker/daemon.json"),
         (node(processes=(process("cilium-agent"),)), "net.ipv4.conf.all.rp_filter", "expect 0"),
         (
-            node(
-                processes=(process("rke2", "server"), process("kube-proxy")),
-                files={"/var/lib/rancher/rke2/agent/pod-manifests/kube-proxy.yaml": manifest(35)},
-            ),
+            node(processes=(process("rke2", "server"), kube_proxy(minor=35))),
             "net.netfilter.nf_conntrack_max",
             "/etc/rancher/rke2/config.yaml.d/",
         ),

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 from support.kernel import NEEDS_ROOT, node, process
-from support.writers import K3S_FILE, MANIFEST, manifest
+from support.writers import K3S_FILE, kube_proxy
 
 from fleet.kernel.kube import Mode
 from fleet.kernel.writers import Protection, Releases, State, find_writers, judge, protection, start_proxy
@@ -88,11 +88,10 @@ def _node(
     flags: tuple[str, ...] = (),
     hidden: Unavailable | None = None,
 ) -> NodeFacts:
-    shown = {} if minor is None else {MANIFEST: manifest(minor)}
-    processes: tuple[NodeProcess, ...] = (process("kube-proxy", f"--proxy-mode={mode}", *flags),)
+    processes: tuple[NodeProcess, ...] = (kube_proxy(f"--proxy-mode={mode}", *flags, minor=minor),)
     if mode == "none":
         processes = (process("kubelet"), process("cilium-agent"))
-    return node(processes=processes, files=shown, sysctls={BE_LIBERAL: live}, invalid_rules=hidden or rules)
+    return node(processes=processes, sysctls={BE_LIBERAL: live}, invalid_rules=hidden or rules)
 
 
 def _protection(facts: NodeFacts, boot: str | None) -> Protection:
@@ -174,11 +173,10 @@ def test_k3s_protects_by_its_kube_proxy_arg() -> None:
 
 def test_a_writer_that_takes_be_liberal_back_at_a_time_of_its_own_leaves_the_rule_unknown() -> None:
     files = {
-        MANIFEST: manifest(31),
         "/etc/tuned/mine/tuned.conf": f"[sysctl]\n{BE_LIBERAL}=0\n",
         "/etc/tuned/tuned-main.conf": "",
     }
-    processes = (process("kube-proxy"), process("tuned"))
+    processes = (kube_proxy(minor=31), process("tuned"))
     facts = node(processes=processes, files=files, sysctls={BE_LIBERAL: "1"}, tuned_profile="mine")
     assert _protection(facts, "1").after_reboot.status == _UNKNOWN
     assert _protection(facts, "0").after_reboot.status == _BY_RULE
@@ -186,11 +184,10 @@ def test_a_writer_that_takes_be_liberal_back_at_a_time_of_its_own_leaves_the_rul
 
 def test_ufw_takes_be_liberal_back_before_kube_proxy_looks() -> None:
     files = {
-        MANIFEST: manifest(31),
         "/etc/default/ufw": "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
         "/etc/ufw/sysctl.conf": "net/netfilter/nf_conntrack_tcp_be_liberal=0\n",
     }
-    facts = node(processes=(process("kube-proxy"),), files=files, sysctls={BE_LIBERAL: "1"}, ufw_enabled=True)
+    facts = node(processes=(kube_proxy(minor=31),), files=files, sysctls={BE_LIBERAL: "1"}, ufw_enabled=True)
     assert _protection(facts, "1").after_reboot.status == _BY_RULE
 
 
