@@ -19,6 +19,7 @@ _STEPS = (b"keys", b"before", b"tool", b"output", b"status", b"after")
 _LAYOUTS = frozenset({(*_STEPS, b"end"), *((*_STEPS[:done], b"refused", b"end") for done in range(len(_STEPS) + 1))})
 _MOST_LINES = 40
 _LINE_LENGTH = 200
+_MOST_VALUE = 4096
 _KILLED = 128 + 9
 _NOT_STARTED = frozenset({125, 126, 127})  # as timeout, env and chroot say it
 
@@ -109,4 +110,4 @@ def _values(answer: Answer, section: bytes, keys: list[str]) -> dict[str, str]:
         raise MalformedError(f"{len(contents)} values for {len(keys)} keys")
     # The kernel ends even an empty value with a line break: nothing at all is a failed read.
     read = ((key, content) for key, content in zip(keys, contents, strict=True) if content)
-    return {key: b" ".join(content.split()).decode(errors="backslashreplace") for key, content in read}
+    return {key: printable(b" ".join(content.split()), _MOST_VALUE) for key, content in read}

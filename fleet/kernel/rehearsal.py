@@ -11,6 +11,7 @@ from fleet.kernel.values import equal
 from fleet.model.facts import Reason, Unavailable
 from fleet.model.finding import Finding, FindingStatus
 from fleet.model.rehearsal import Rehearsal, RehearsalTool
+from fleet.model.text import printable
 
 REHEARSED_KEYS: tuple[str, ...] = tuple(
     dict.fromkeys(
@@ -25,6 +26,8 @@ REHEARSED_KEYS: tuple[str, ...] = tuple(
 """The only keys that a rehearsal may write, in dots: each network namespace has its own value of them."""
 
 CONTROL = "boot-rehearsal"
+
+_MOST_REASON = 2000
 
 _WHY = (
     "The boot value of a setting is computed from the node's files. A rehearsal lets the node's own tool read the same"
@@ -138,7 +141,7 @@ def _finding(status: FindingStatus, reason: str, keys: tuple[str, ...] = ()) -> 
         title="The node's own boot tool does what was predicted",
         status=status,
         impact="high",
-        reason=reason,
+        reason=printable(reason, _MOST_REASON),
         why=_WHY,
         settings=keys,
     )
