@@ -1,7 +1,8 @@
 """What the kernel makes of a text that is written to a key.
 
-Measured on 6.18 in a network namespace (tests/integration/boot holds it to the running kernel), for keys of the host as
-a whole read in the kernel's sources. What lies outside those numbers on another kernel is unsure, never guessed.
+Measured on 6.18 in a network namespace, and held to the running kernel by tests/integration/boot. Keys of the host as a
+whole cannot be tried there: theirs are ``measured=False``, and only numbers in the plain middle of their range count as
+taken. What lies outside is unsure, never guessed.
 """
 
 import re

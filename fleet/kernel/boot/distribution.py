@@ -13,7 +13,8 @@ BootReader = Literal["systemd", "procps", "alpine", "unknown"]
 BOOT_FILES = ("/proc/cmdline", SCRIPT)
 """What the boot value is computed from beyond the trees that the probe always reads."""
 
-# The first release of each distribution whose systemd is 246 or later. Debian 12's (252) is the one that was measured.
+# The first release of each distribution whose systemd is 246 or later; only Debian 12's (252) was measured, the others
+# are not verified.
 _GLOBS_FROM = {
     "debian": (11, 0),
     "raspbian": (11, 0),
@@ -69,7 +70,7 @@ def _systemd(facts: NodeFacts) -> BootModel:
         if links
         else f"{CONF} is not read: systemd-sysctl reads it only through a link in sysctl.d, and there is none"
     )
-    # https://build.opensuse.org/package/show/openSUSE:Factory/systemd: a drop-in reads the kernel package's own file.
+    # Not verified: a drop-in is said to read the kernel package's own sysctl.conf first. It only makes more unknown.
     before = "SUSE's systemd-sysctl.service reads a file of the kernel package first" if system.id in _SUSE else ""
     return BootModel(
         reader="systemd",
