@@ -7,20 +7,25 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from fleet import __version__
 from fleet.cli import options
 from fleet.cli.output import note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
 from fleet.cli.target import target
+from fleet.model.errors import UsageError
 from fleet.model.finding import Audit
 from fleet.policy import load_playbook
 from fleet.report.audit_json import audit_json
+from fleet.report.compare import Comparison, compare
+from fleet.report.compare_json import comparison_json
+from fleet.report.compare_markdown import comparison_markdown
+from fleet.report.compare_terminal import render_comparison
 from fleet.report.junit import audit_junit
 from fleet.report.markdown import audit_markdown
 from fleet.report.status import exit_code
 from fleet.report.terminal import render_audit, render_summary
 from fleet.runner.audit import audit as audit_hosts
+from fleet.runner.closer import Look
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 
@@ -39,6 +44,10 @@ TEXTS: dict[Format, Callable[[Audit], str]] = {
     Format.JUNIT: audit_junit,
     Format.MARKDOWN: audit_markdown,
 }
+COMPARISONS: dict[Format, Callable[[Comparison], str]] = {
+    Format.JSON: comparison_json,
+    Format.MARKDOWN: comparison_markdown,
+}
 
 
 @options.connects
@@ -51,21 +60,38 @@ def audit(
     form: Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")] = Format.TABLE,
     output: options.OutputOption = None,
     verbose: options.VerboseOption = 0,
+    comparing: Annotated[
+        bool, typer.Option("--compare", help="Tell how the hosts differ from each other, and what an upgrade will do.")
+    ] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Also try each node's own sysctl.d in namespaces of its own; needs root.")
+    ] = False,
+    pods: Annotated[bool, typer.Option("--pods", help="Also read the keys inside pods; needs root.")] = False,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Compare each node with a playbook. Nothing is changed.
 
     Exit code 0: all as expected. 1: a host could not be checked. 2: usage. 3: findings.
     """
-    path = find_playbook(playbook)
-    policy = load_playbook(path)
+    if comparing and form is Format.JUNIT:
+        raise UsageError("a comparison has no test cases: use --format table, json or markdown with --compare")
+    policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}
+    looks = [look for look, wanted in asked.items() if wanted]
     with (
         host_progress("auditing", len(chosen.names)) as progress,
         Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
     ):
-        result = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, version=__version__)
-    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+        result = audit_hosts(
+            fleet,
+            policy,
+            hosts=chosen.names,
+            playbook=playbook,
+            looks=looks,
+        )
+    width = terminal_width() if output is None else None
+    show(_compared(compare(result), form, width) if comparing else _told(result, form, verbose, width), output)
     if output is not None:
         note(f"{render_summary(result).plain}; written to {output}")
     raise typer.Exit(exit_code(result))
@@ -75,3 +101,9 @@ def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> Ren
     if form in TEXTS:
         return TEXTS[form](result)
     return render_audit(result, verbosity=verbosity, width=width)
+
+
+def _compared(comparison: Comparison, form: Format, width: int | None) -> RenderableType:
+    if form in COMPARISONS:
+        return COMPARISONS[form](comparison)
+    return render_comparison(comparison, width=width)

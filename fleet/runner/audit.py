@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
+from fleet import __version__
 from fleet.facts import ProbeRequest, key_in_dots, parse_answer, probe_arguments, probe_script
 from fleet.model.errors import HostError, ProtocolError
 from fleet.model.facts import NodeFacts
 from fleet.model.finding import Audit, Failure, HostAudit
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.report.status import host_status
+from fleet.runner.closer import Look, look_closer
 from fleet.runner.fleet import Fleet
 from fleet.transport import Command, Connection
 
@@ -31,12 +33,19 @@ def read_facts(host: HostView, connection: Connection, request: ProbeRequest) ->
     return facts
 
 
-def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str, version: str) -> Audit:
+def audit(
+    fleet: Fleet,
+    policy: Policy,
+    *,
+    hosts: Collection[str],
+    playbook: str,
+    looks: Collection[Look] = (),
+) -> Audit:
     """Audit the named hosts of a fleet.
 
     Args:
         playbook: its path as the operator gave it, for the record.
-        version: of this tool, for the record.
+        looks: what else to look at on each node, at one command more each.
     """
     started = datetime.now(UTC)
     request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
@@ -44,10 +53,11 @@ def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str
     def check(host: HostView, connection: Connection) -> HostAudit:
         facts = read_facts(host, connection, request)
         seen = evaluate(policy, facts, host=host, today=started.date())
+        findings = seen.findings + look_closer(looks, host.name, connection, facts)
         return HostAudit(
             name=host.name,
-            status=host_status(seen.findings),
-            findings=seen.findings,
+            status=host_status(findings),
+            findings=findings,
             settings=seen.settings,
             protection=seen.protection,
             facts=facts,
@@ -59,7 +69,7 @@ def audit(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         playbook=playbook,
-        version=version,
+        version=__version__,
         hosts={
             name: _unchecked(name, outcome) if isinstance(outcome, Exception) else outcome
             for name, outcome in outcomes.items()
