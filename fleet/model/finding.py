@@ -34,10 +34,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A line of a file on the node."""
+    """A line of a file on the node.
+
+    Attributes:
+        reason: why the line does not count; empty for one that does, or where that is not known.
+    """
 
     path: str
     line: int
+    reason: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"

@@ -37,7 +37,9 @@ def setting_state(outlook: KeyOutlook, wishes: Sequence[Wish]) -> SettingState:
         boot=outlook.file_value,
         boot_source=Source(path=line.origin.path, line=line.origin.line) if line is not None else None,
         boot_note="" if isinstance(outlook.boot, BootSet) else outlook.boot_cause,
-        overridden=tuple(Source(path=each.origin.path, line=each.origin.line) for each in outlook.overridden),
+        overridden=tuple(
+            Source(path=each.origin.path, line=each.origin.line, reason=each.reason) for each in outlook.overridden
+        ),
         after_reboot=outlook.after_reboot.value,
         writers=tuple(_writer(writer, outlook.key, wishes) for writer in outlook.writers),
         expected=" and ".join(expected) or ANY,

@@ -8,6 +8,7 @@ only plain lines are modelled: after any other line the rest of its file is unkn
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from fleet.kernel.boot import acceptance
 from fleet.kernel.boot.acceptance import Accepted, Kernel
@@ -73,7 +74,10 @@ def _order(files: Mapping[str, NodeFile]) -> tuple[list[TreeFile], list[TreeFile
     libraries = [_regular(files, directory) for directory in ("/lib/sysctl.d", "/usr/lib/sysctl.d")]
     for layer, stronger in ((libraries[0], etc | run), (libraries[1], etc | run), (etc, run)):
         for name in sorted(layer, key=str.encode):
-            (masked if name in stronger else applied).append(layer[name])
+            if name in stronger:
+                masked.append(replace(layer[name], hidden=f"its file is hidden by {stronger[name].path}"))
+            else:
+                applied.append(layer[name])
     if conf is not None and _is_regular(conf):
         applied.append(readable(conf))
     applied.extend(run[name] for name in sorted(run, key=str.encode))
@@ -114,6 +118,7 @@ def _entries(file: TreeFile, index: int, kernel: Kernel) -> Iterator[tuple[int, 
             target=path,
             assignment=Assignment(key=written, value=value, origin=origin, ignore_errors=False),
             origin=origin,
+            hidden=file.hidden,
         )
         taken = isinstance(acceptance.write(kernel, key, value, {}), Accepted)
         yield number, entry, "" if taken else f"{origin} may be refused, and some releases of busybox stop there"

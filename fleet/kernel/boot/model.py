@@ -22,12 +22,14 @@ class Assignment:
         key: as written, such as ``net/ipv4/ip_forward`` or ``net.ipv4.conf.*.rp_filter``.
         value: as written, without the blanks around it; bytes that are not UTF-8 are surrogates.
         ignore_errors: the line begins with ``-``: a failure is not reported, the effect is the same.
+        reason: among losers, why the line does not count; else empty.
     """
 
     key: str
     value: str
     origin: Origin
     ignore_errors: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,4 +96,5 @@ def _entries(file: TreeFile, index: int) -> Iterator[Entry]:
             if equals
             else None,
             origin=origin,
+            hidden=file.hidden,
         )

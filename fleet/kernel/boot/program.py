@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.kernel.boot.model import Assignment, Origin
 from fleet.kernel.boot.pattern import literal_start
@@ -22,6 +22,7 @@ class Entry:
         pattern: for a key with wildcards.
         doubt: why it is not known which keys the wildcards reach; empty where it is.
         assignment: None for an exclusion.
+        hidden: as for the line's file.
     """
 
     order: Place
@@ -31,6 +32,7 @@ class Entry:
     doubt: str = ""
     assignment: Assignment | None
     origin: Origin
+    hidden: str = ""
 
     def names(self, path: bytes) -> bool:
         """Whether the line is about this path, directly or by its pattern."""
@@ -96,12 +98,24 @@ class Program:
                     yield path, entry, entry.assignment
 
     def mentions(self, paths: frozenset[bytes]) -> tuple[Assignment, ...]:
-        """Every line that would give a value to one of these paths, also where another one wins."""
+        """Every line that would give a value to one of these paths, with why it does not count unless it wins."""
         return tuple(
-            entry.assignment
+            replace(entry.assignment, reason=self._reason(entry, path))
             for entry in (*self.read, *self.masked)
-            if entry.assignment is not None and any(entry.names(path) for path in paths)
+            if entry.assignment is not None
+            if (path := next((each for each in sorted(paths) if entry.names(each)), None)) is not None
         )
+
+    def _reason(self, entry: Entry, path: bytes) -> str:
+        if entry.hidden:
+            return entry.hidden
+        by_name = [each for each in self.entries if each.name == path]
+        written = any(each.assignment is not None for each in by_name)
+        if by_name and not written:
+            return f"{by_name[-1].origin} excludes the key"
+        if by_name and entry.pattern is not None:
+            return f"{by_name[-1].origin} names the key, so wildcards leave it alone"
+        return "another line is applied after it"
 
     def doubt(self, path: bytes, *, refused: bool) -> str:
         """Why it is not known what the files say about a path; empty where it is.

@@ -1,7 +1,7 @@
 """Carrying out a program against the kernel: from lines to the value that stays."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.kernel.boot import acceptance
 from fleet.kernel.boot.acceptance import Accepted, Kernel, Refused, Unsure
@@ -67,15 +67,24 @@ def _conclude(program: Program, key: str, cell: _Cell) -> BootValue:
         reasons.append(program.blinds[0].reason)  # even where later lines settle the values, the order may matter
     reason = next(filter(None, reasons), cell.unsure)
     if reason:
-        return BootUnknown(reason=reason, candidates=lines)
+        return BootUnknown(reason=reason, candidates=tuple(replace(line, reason="") for line in lines))
     if cell.refused is not None:
         return BootRefused(
-            value=cell.value, refused=cell.refused, losers=_others(lines, cell.refused), reason=cell.reason
+            value=cell.value,
+            refused=cell.refused,
+            losers=_others(lines, cell.refused, stays=cell.winner),
+            reason=cell.reason,
         )
     if cell.winner is not None and cell.value is not None:
         return BootSet(value=cell.value, winner=cell.winner, losers=_others(lines, cell.winner))
     return BootUnset(losers=lines)
 
 
-def _others(lines: tuple[Assignment, ...], winner: Assignment) -> tuple[Assignment, ...]:
-    return tuple(line for line in lines if line != winner)
+def _others(
+    lines: tuple[Assignment, ...], winner: Assignment, stays: Assignment | None = None
+) -> tuple[Assignment, ...]:
+    return tuple(
+        replace(line, reason="its value stays") if stays is not None and line.origin == stays.origin else line
+        for line in lines
+        if line.origin != winner.origin
+    )

@@ -92,6 +92,7 @@ def _entries(file: TreeFile, index: int, *, globs: bool | None) -> Iterator[Entr
             if equals
             else None,
             origin=origin,
+            hidden=file.hidden,
         )
 
 

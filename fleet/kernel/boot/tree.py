@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.model.facts import NodeFile
 
@@ -19,11 +19,13 @@ class TreeFile:
     Attributes:
         content: what a reader gets; empty for a directory, a link to nowhere and a link to /dev/null.
         unread: why the content is not known; empty where it is.
+        hidden: by what, in words, where the file does not count; empty where it does.
     """
 
     path: str
     content: bytes
     unread: str = ""
+    hidden: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,8 @@ def read_tree(files: Mapping[str, NodeFile], name: str, *, hidden: bool) -> Tree
             if basename.startswith(".") and not hidden:
                 continue
             entry = readable(file)
-            if strongest.setdefault(basename, entry) is not entry:
-                masked.append(entry)
+            if (stronger := strongest.setdefault(basename, entry)) is not entry:
+                masked.append(replace(entry, hidden=_hidden_by(files[stronger.path])))
     order = sorted(strongest, key=lambda basename: basename.encode(errors="surrogateescape"))
     return Tree(files=tuple(strongest[basename] for basename in order), masked=tuple(masked), unread=unread)
 
@@ -83,6 +85,12 @@ def readable(file: NodeFile) -> TreeFile:
     elif file.kind == "file" and file.content is None:
         unread = "its content was not read"
     return TreeFile(path=file.path, content=file.content or b"", unread=unread)
+
+
+def _hidden_by(file: NodeFile) -> str:
+    if file.link == "/dev/null":
+        return f"its file is masked by {file.path}, a link to /dev/null"
+    return f"its file is hidden by {file.path}"
 
 
 def _entries(files: Mapping[str, NodeFile], directory: str) -> Iterator[NodeFile]:

@@ -153,7 +153,8 @@ def test_states_show_the_next_boot_with_the_line_that_decides_and_those_that_do_
     fin, table = states[FIN], states[MAX]
     assert (fin.live, fin.boot, fin.after_reboot, fin.boot_note) == ("60", "30", "30", "")
     assert fin.boot_source == Source(path="/etc/sysctl.d/99-z.conf", line=2)
-    assert fin.overridden == (Source(path="/etc/sysctl.d/10-a.conf", line=1),)
+    later = "another line is applied after it"
+    assert fin.overridden == (Source(path="/etc/sysctl.d/10-a.conf", line=1, reason=later),)
     assert (table.boot, table.boot_source, table.boot_note) == (None, None, "no file sets it")
 
 
