@@ -13,7 +13,6 @@ from fleet.model.finding import (
     Moment,
     Scope,
     SettingState,
-    Source,
     WriterState,
 )
 from fleet.report.json_text import clean, json_text
@@ -65,6 +64,12 @@ class SourceJson(BaseModel):
     line: int = Field(description="Counted from 1.")
 
 
+class OverriddenJson(SourceJson):
+    """A line that does not count."""
+
+    reason: str = Field(description="Why it does not count; empty where that is not known.")
+
+
 class WriterJson(BaseModel):
     """Something on the node that writes a key after the boot."""
 
@@ -83,7 +88,7 @@ class SettingJson(BaseModel):
     boot: str | None = Field(description="What the files leave at the next boot; null: no file sets it, or not known.")
     boot_source: SourceJson | None = Field(description="The line that decides, also where it is lost or refused.")
     boot_note: str = Field(description="Why `boot` is null, or why the deciding line has no effect; else empty.")
-    overridden: list[SourceJson] = Field(description="Other lines for the key, which do not count.")
+    overridden: list[OverriddenJson] = Field(description="Other lines for the key, which do not count.")
     after_reboot: str | None = Field(description="The value once every writer has run too; null: not known.")
     expected: str = Field(description="What the playbook accepts, in words: `1`, `at least 262144`.")
     scope: Scope = Field(description="How far the value reaches; a `namespace` value does not reach pods.")
@@ -165,9 +170,14 @@ def _setting(state: SettingState) -> SettingJson:
     return SettingJson(
         live=_value(state.live),
         boot=_value(state.boot),
-        boot_source=None if state.boot_source is None else _source(state.boot_source),
+        boot_source=None
+        if state.boot_source is None
+        else SourceJson(path=clean(state.boot_source.path), line=state.boot_source.line),
         boot_note=clean(state.boot_note),
-        overridden=[*map(_source, state.overridden)],
+        overridden=[
+            OverriddenJson(path=clean(line.path), line=line.line, reason=clean(line.reason))
+            for line in state.overridden
+        ],
         after_reboot=_value(state.after_reboot),
         expected=clean(state.expected),
         scope=state.scope,
@@ -184,10 +194,6 @@ def _writer(writer: WriterState) -> WriterJson:
         evidence=clean("; ".join(writer.evidence)),
         remedy=clean(writer.remedy),
     )
-
-
-def _source(source: Source) -> SourceJson:
-    return SourceJson(path=clean(source.path), line=source.line)
 
 
 def _value(value: str | None) -> str | None:

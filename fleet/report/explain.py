@@ -9,7 +9,7 @@ from fleet.kernel.catalogue import KEYS
 from fleet.model.finding import SettingState
 from fleet.report.grouping import ControlVerdicts, Verdict
 from fleet.report.likeness import gist
-from fleet.report.words import UNKNOWN, live_value
+from fleet.report.words import UNKNOWN, count_hosts, live_value
 
 MOST_VARIANTS: Final = 3
 MOST_LOSERS: Final = 4
@@ -76,14 +76,11 @@ def notes(verdict: Verdict, position: int) -> Iterator[Note]:
         yield Note(kind="remedy", label="remedy", text=remedy)
 
 
-def hosts(count: int, *, more: bool = False) -> str:
-    """A number of hosts in words."""
-    return f"{count}{' more' if more else ''} host{'' if count == 1 else 's'}"
-
-
 def boot_note(state: SettingState) -> Note | None:
     """Which line decides what the next boot leaves, and which lines do not count; None where nothing is to be said."""
-    losers = ", ".join(map(str, state.overridden[:MOST_LOSERS]))
+    losers = ", ".join(
+        f"{line} ({line.reason})" if line.reason else str(line) for line in state.overridden[:MOST_LOSERS]
+    )
     if len(state.overridden) > MOST_LOSERS:
         losers += f" and {len(state.overridden) - MOST_LOSERS} more"
     if state.boot_note or state.boot_source is None:
@@ -122,10 +119,10 @@ def _told(texts: Iterable[tuple[str, str]], *, kind: Callable[[str], str], whole
         first, text = members[0]
         others = len(members) - 1
         if any(other != text for _, other in members):
-            yield f"{text} (on {first}; alike on {hosts(others, more=True)})"
+            yield f"{text} (on {first}; alike on {count_hosts(others, more=True)})"
         elif text and len(members) < whole:
-            yield f"{text} (on {hosts(len(members)) if others else first})"
+            yield f"{text} (on {count_hosts(len(members)) if others else first})"
         elif text:
             yield text
     if rest := sum(map(len, ordered[MOST_VARIANTS:])):
-        yield f"others on {hosts(rest, more=True)}"
+        yield f"others on {count_hosts(rest, more=True)}"

@@ -38,7 +38,7 @@ def audit_markdown(audit: Audit, *, limit: int = LONGEST) -> str:
         f"fleet {inert(audit.version)}.\n\n"
     )
     # Half for the hosts, so that in a large fleet the findings, which are told once for many hosts, still fit.
-    hosts = _table(audit, (limit - len(head)) // 2)
+    hosts = _hosts(audit, (limit - len(head)) // 2)
     return head + hosts + _findings(audit, limit - len(head) - len(hosts))
 
 
@@ -51,10 +51,10 @@ def inert(text: str) -> str:
     return f"<code>{''.join(char if char.isalnum() or char in ' -,/' else f'&#{ord(char)};' for char in text)}</code>"
 
 
-def _table(audit: Audit, limit: int) -> str:
+def _hosts(audit: Audit, limit: int) -> str:
     rows = (_row(host) for host in worst_first(audit.hosts.values()))
     head = "| Status | Host | Findings | Worst |\n|---|---|---|---|\n"
-    return _fill(head, rows, "\n{} more hosts are left out here: the JSON has them all.\n", limit)
+    return fill(head, rows, "\n{} more hosts are left out here: the JSON has them all.\n", limit)
 
 
 def _row(host: HostAudit) -> str:
@@ -77,7 +77,7 @@ def _findings(audit: Audit, limit: int) -> str:
         return ""
     blocks = (*protection, *(_details(control, everyone) for control in controls))
     left_out = "\n{} more parts of the findings are left out here: the JSON has them all.\n"
-    return _fill("\n### Findings\n", blocks, left_out, limit)
+    return fill("\n### Findings\n", blocks, left_out, limit)
 
 
 def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
     count = sum(len(group.hosts) for group in groups)
     return (
         f"\n<details><summary>{PROTECTION_TITLE}: {count} to look at</summary>\n\n"
-        + _rows([*MOMENTS.values(), "hosts"], rows)
+        + table([*MOMENTS.values(), "hosts"], rows)
         + ("\n" + "".join(reasons) if reasons else "")
         + "\n</details>\n",
     )
@@ -122,7 +122,7 @@ def _verdict(verdict: Verdict, everyone: Sequence[str]) -> str:
             [inert(state.key), *(inert(value) for _, value in row)]
             for state, row in zip(verdict.settings, told, strict=True)
         ]
-        text += "\n" + _rows(["key", *(label for label, _ in told[0])], rows)
+        text += "\n" + table(["key", *(label for label, _ in told[0])], rows)
     listed = [
         f"{'  ' if note.kind == 'evidence' else ''}- {inert(note.label)}: {inert(note.text)}\n"
         for position in range(len(verdict.settings))
@@ -131,12 +131,13 @@ def _verdict(verdict: Verdict, everyone: Sequence[str]) -> str:
     return text + ("\n" + "".join(listed) if listed else "")
 
 
-def _rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are inert already."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _fill(head: str, parts: Iterable[str], left_out: str, limit: int) -> str:
+def fill(head: str, parts: Iterable[str], left_out: str, limit: int) -> str:
     """Join as many parts as fit, and say how many did not."""
     room = limit - len(head) - len(left_out) - len("1000000")
     kept: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any
 from fleet.policy.playbook import PlaybookDocument
 from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
+from fleet.report.compare_json import ComparisonJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
 
@@ -18,6 +19,7 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
     """JSON Schema (draft 2020-12) by the name that ``fleet schema`` takes."""
     return {
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
+        "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},

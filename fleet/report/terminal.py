@@ -12,7 +12,7 @@ from fleet.report.layout import columns, hanging, joined, shown
 from fleet.report.marks import FINDING_MARKS, HOST_MARKS, IMPACT_STYLES
 from fleet.report.protection import protection_groups
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
-from fleet.report.words import HOST_COUNT_WORDS
+from fleet.report.words import HOST_COUNT_WORDS, count_hosts
 
 
 def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
@@ -57,7 +57,7 @@ def render_summary(audit: Audit) -> Text:
         for status, count in host_counts(audit).items()
         if count
     ]
-    return Text.assemble((_plural(len(audit.hosts), "host"), "bold"), ": ", Text(", ").join(parts))
+    return Text.assemble((count_hosts(len(audit.hosts)), "bold"), ": ", Text(", ").join(parts))
 
 
 def render_inventory(hosts: Sequence[SelectedHost], *, width: int | None) -> Text:
@@ -67,7 +67,7 @@ def render_inventory(hosts: Sequence[SelectedHost], *, width: int | None) -> Tex
         for host in hosts
     ]
     titles = [Text(title, style="dim") for title in ("host", "address", "groups", "selected by")]
-    return joined([*columns([titles, *rows], width=width), Text(), Text(_plural(len(hosts), "host"))])
+    return joined([*columns([titles, *rows], width=width), Text(), Text(count_hosts(len(hosts)))])
 
 
 def _unchecked_row(host: HostAudit, error: Failure) -> list[Text]:
@@ -104,7 +104,3 @@ def _tally(counts: Mapping[FindingStatus, int]) -> Text:
         for status, (_, style) in FINDING_MARKS.items()
         if status in NOTEWORTHY and counts[status]
     )
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

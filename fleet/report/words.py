@@ -25,3 +25,8 @@ MOMENTS: Final[dict[Moment, str]] = {
 def live_value(state: SettingState) -> str:
     """The live value, or a word where there is nothing to see."""
     return "not read" if state.live is None else state.live or "empty"
+
+
+def count_hosts(count: int, *, more: bool = False) -> str:
+    """A number of hosts in words, such as ``3 more hosts``."""
+    return f"{count}{' more' if more else ''} host{'' if count == 1 else 's'}"

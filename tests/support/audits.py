@@ -62,8 +62,10 @@ def finding(
 
 
 def source(text: str) -> Source:
-    path, _, line = text.rpartition(":")
-    return Source(path=path, line=int(line))
+    """A line such as ``/etc/a.conf:3``, or ``/etc/a.conf:3 masked`` with why it does not count."""
+    place, _, reason = text.partition(" ")
+    path, _, line = place.rpartition(":")
+    return Source(path=path, line=int(line), reason=reason)
 
 
 def state(  # noqa: PLR0913 a setting has that many parts
@@ -234,7 +236,7 @@ def k3s_node(name: str, *, pid: int = 412, file: str = "/etc/sysctl.d/90-conntra
         "at least 7200",
         boot="86400",
         by=f"{file}:3",
-        over=["/etc/sysctl.d/10-base.conf:2", "/usr/lib/sysctl.d/50-default.conf:9"],
+        over=["/etc/sysctl.d/10-base.conf:2", "/usr/lib/sysctl.d/50-default.conf:9 masked"],
         after="3600",
         writers=[k3s_writer(pid, "3600")],
     )

@@ -64,7 +64,7 @@ findings = st.builds(
     why=texts,
     settings=st.lists(texts, max_size=2).map(tuple),
 )
-sources = st.builds(Source, path=texts, line=st.integers(1, 9999))
+sources = st.builds(Source, path=texts, line=st.integers(1, 9999), reason=texts)
 writers = st.builds(
     WriterState,
     name=texts,

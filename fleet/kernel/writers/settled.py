@@ -87,11 +87,12 @@ def _possible(key: str, start: str | None, order: Sequence[Writer]) -> set[str |
     values: set[str | None] = {start}
     for writer in order:
         writes: tuple[Write | None, ...] = writer.writes or (None,)
-        values = {_applied(key, value, write) for value in values for write in writes}
+        values = {applied(key, value, write) for value in values for write in writes}
     return values
 
 
-def _applied(key: str, value: str | None, write: Write | None) -> str | None:
+def applied(key: str, value: str | None, write: Write | None) -> str | None:
+    """The value of a key after one write; None where the value before, or the write itself, is not known."""
     if write is None:
         return None
     if write.rule == "sets":

@@ -119,9 +119,8 @@ def protection(facts: NodeFacts, boot: str | None, writers: Sequence[Writer]) ->
     """
     found = proxy_mode(facts)
     releases = node_releases(facts)
-    live = facts.sysctls.get(BE_LIBERAL)
-    value = live.value if live is not None and isinstance(live.value, str) else None
-    now = replace(_rules(facts), be_liberal=_switch(value))
+    value = _live(facts)
+    now = state_now(facts)
     future = settled(BE_LIBERAL, value, boot, writers)
     services = [each for each in ("kube-proxy", "k3s") if each in future.after_restart]
     restarted = future.after_restart[services[0]] if services else Outcome(value=value, reason="nothing writes it")
@@ -145,6 +144,16 @@ def protection(facts: NodeFacts, boot: str | None, writers: Sequence[Writer]) ->
         after_proxy_restart=_explained(judge(after_restart), about),
         after_reboot=_explained(judge(after_reboot), f"{future.after_reboot.reason}; {about}"),
     )
+
+
+def state_now(facts: NodeFacts) -> State:
+    """What protects a node now."""
+    return replace(_rules(facts), be_liberal=_switch(_live(facts)))
+
+
+def _live(facts: NodeFacts) -> str | None:
+    live = facts.sysctls.get(BE_LIBERAL)
+    return live.value if live is not None and isinstance(live.value, str) else None
 
 
 def _rules(facts: NodeFacts) -> State:

@@ -51,8 +51,8 @@ def test_a_setting_has_its_three_states_its_lines_and_its_writers() -> None:
         "boot_source": {"path": "/etc/sysctl.d/90-conntrack.conf", "line": 3},
         "boot_note": "",
         "overridden": [
-            {"path": "/etc/sysctl.d/10-base.conf", "line": 2},
-            {"path": "/usr/lib/sysctl.d/50-default.conf", "line": 9},
+            {"path": "/etc/sysctl.d/10-base.conf", "line": 2, "reason": ""},
+            {"path": "/usr/lib/sysctl.d/50-default.conf", "line": 9, "reason": "masked"},
         ],
         "after_reboot": "3600",
         "expected": "at least 7200",

@@ -100,7 +100,7 @@ def block(text: str, start: str) -> list[str]:
 
 def test_a_verdict_has_the_states_side_by_side_then_the_winner_the_losers_the_writers_and_the_remedy() -> None:
     lines = block(printed(audit_of(k3s_node("k3s-agent-2")), verbosity=1), "conntrack-timeout-established  high")
-    base = "/etc/sysctl.d/10-base.conf:2, /usr/lib/sysctl.d/50-default.conf:9"
+    base = "/etc/sysctl.d/10-base.conf:2, /usr/lib/sysctl.d/50-default.conf:9 (masked)"
     flags = '["conntrack-tcp-timeout-established=86400s"]'
     place = "a file that sorts last in /etc/rancher/k3s/config.yaml.d/"
     assert lines[1:] == [
