@@ -11,6 +11,7 @@ _ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
 _FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 _PORT_RANGE = "net.ipv4.ip_local_port_range"
 _RESERVED = "net.ipv4.ip_local_reserved_ports"
+_SYN_BACKLOG = "net.ipv4.tcp_max_syn_backlog"
 _SOMAXCONN = "net.core.somaxconn"
 
 
@@ -87,18 +88,19 @@ def glob(base: NodeSpec, _rng: random.Random) -> NodeSpec:
         files=(
             PlannedFile(
                 path="/etc/sysctl.d/20-interfaces.conf",
-                content="net.ipv4.conf.eth0.rp_filter = 1\n-net.ipv4.conf.cni0.rp_filter = 0\n",
+                content=(
+                    f"net.ipv4.conf.eth0.rp_filter = 1\nnet.ipv4.conf.default.rp_filter = 1\n-{_SYN_BACKLOG} = many\n"
+                ),
             ),
-            PlannedFile(path="/etc/sysctl.d/70-interfaces.conf", content="net.ipv4.conf.*.rp_filter = 2\n"),
+            PlannedFile(path="/etc/sysctl.d/70-interfaces.conf", content="net.ipv4.conf.*.rp_filter = 0\n"),
             PlannedFile(
                 path="/etc/sysctl.d/80-backlog.conf",
                 content=f"{_SOMAXCONN} = 2048\nnet/core/somaxconn = 16384\n",
             ),
         ),
         live=(
-            ("net.ipv4.conf.all.rp_filter", "2"),
-            ("net.ipv4.conf.default.rp_filter", "2"),
-            ("net.ipv4.conf.lo.rp_filter", "2"),
+            ("net.ipv4.conf.default.rp_filter", "1"),
+            ("net.ipv4.conf.lo.rp_filter", "0"),
             ("net.ipv4.conf.eth0.rp_filter", "1"),
             (_SOMAXCONN, "16384"),
         ),

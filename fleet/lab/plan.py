@@ -3,9 +3,10 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from fleet.lab import kinds_kubernetes, kinds_sysctl
-from fleet.lab.specification import NodeSpec
+from fleet.lab.specification import INSTALLED_FILES, INSTALLED_LIVE, NodeSpec
 
 Kind = tuple[str, Callable[[NodeSpec, random.Random], NodeSpec]]
 """A group, and what makes a blank node of that group into one of the kind."""
@@ -46,5 +47,10 @@ def plan_nodes(count: int, seed: int) -> tuple[NodeSpec, ...]:
         group, build = _EACH_ONCE[index] if index < len(_EACH_ONCE) else rng.choice(_MIXTURE)
         numbers[group] += 1
         blank = NodeSpec(name=f"{group}-{numbers[group]:03d}", groups=(group,))
-        nodes.append(build(blank, rng))
+        nodes.append(_as_installed(build(blank, rng)))
     return tuple(nodes)
+
+
+def _as_installed(node: NodeSpec) -> NodeSpec:
+    live = {**dict(INSTALLED_LIVE), **dict(node.live)}
+    return replace(node, files=(*INSTALLED_FILES, *node.files), live=tuple(live.items()))

@@ -22,9 +22,9 @@ class Planted(StrEnum):
     LATER_FILE_WINS = "later-file-wins"  # a file of /usr/lib that sorts later beats one of /etc
     MASKED_FILE = "masked-file"  # a link to /dev/null
     SYSCTL_CONF_LINK = "sysctl-conf-link"  # Debian's 99-sysctl.conf -> ../sysctl.conf, beaten by 99-z
-    GLOB = "glob"  # a glob that an explicit key escapes
+    GLOB = "glob"  # a glob that explicit keys escape
     DUPLICATE_KEY = "duplicate-key"  # once with dots and once with slashes
-    DASH_PREFIX = "dash-prefix"  # a key whose failure is to be ignored
+    DASH_PREFIX = "dash-prefix"  # a value that the kernel refuses, and nobody is to be told
     IGNORED_FILE = "ignored-file"  # a name that does not end in .conf
     BAD_VALUE = "bad-value"  # a value that the kernel refuses
     LIVE_DIFFERS = "live-differs"  # a live value that no file would leave

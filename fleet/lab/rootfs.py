@@ -134,7 +134,6 @@ def write_common_layer(layer: Layer, *, authorized: KeyPair, hosts: Iterable[tup
     layer.write("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address, name in hosts))
     layer.write("/etc/resolv.conf", "")
     layer.write("/etc/sysctl.conf", "")
-    layer.write("/usr/lib/sysctl.d/50-default.conf", "-net.ipv4.conf.*.rp_filter = 2\n-net.ipv4.conf.all.rp_filter\n")
     layer.write("/etc/ssh/sshd_config", _SSHD_CONFIG)
     layer.write("/etc/sudoers", _SUDOERS, 0o440)
     layer.write(f"/etc/sudoers.d/{_OPERATOR}", f"{_OPERATOR} ALL=(ALL) NOPASSWD: ALL\n", 0o440)

@@ -35,12 +35,26 @@ class PlannedProcess:
     arguments: tuple[str, ...]
 
 
+INSTALLED_FILES = (
+    PlannedFile(
+        path="/usr/lib/sysctl.d/50-default.conf",
+        content="-net.ipv4.conf.*.rp_filter = 2\n-net.ipv4.conf.all.rp_filter\n",
+    ),
+)
+"""What the package systemd leaves in every node, as far as it concerns the network."""
+
+INSTALLED_LIVE = tuple((f"net.ipv4.conf.{name}.rp_filter", "2") for name in ("default", "lo", "eth0"))
+"""What a boot has made of ``INSTALLED_FILES``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
     """One node of a lab before it has an address.
 
     Attributes:
         name: inventory name and hostname.
+        planted: none for a node as it was installed.
+        files: with ``INSTALLED_FILES``.
         live: sysctl keys in dots, below ``net.``, and the values to set in the running node.
         listeners: TCP ports besides 22.
         firewall: rules as iptables-restore reads them; empty for none.
