@@ -140,6 +140,13 @@ def test_a_node_whose_release_nothing_shows_is_told_under_that_condition() -> No
     assert [event for event, _ in drops] == ["kube-proxy becomes 1.36, if it is older now"]
 
 
+def test_a_release_before_1_29_is_possible_where_nothing_shows_the_release() -> None:
+    predicted = values_of(with_values(proxy_node(), {ESTABLISHED: 432_000}))
+    assert [(key, event) for key, event, _ in predicted] == [
+        (ESTABLISHED, "kube-proxy becomes 1.29, if it is older now")
+    ]
+
+
 def test_flags_of_1_29_leave_no_doubt_about_releases_before() -> None:
     facts = proxy_node("--conntrack-tcp-be-liberal=false")
     assert values_of(with_values(facts, {ESTABLISHED: 432_000})) == []
