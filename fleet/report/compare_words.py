@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fleet.report.compare import Comparison, Difference, Forecast
-from fleet.report.grouping import fold_names
+from fleet.report.grouping import fold_names, in_order
 from fleet.report.words import count_hosts
 
 MOST_DIFFERENCES: Final = 30
@@ -74,6 +74,7 @@ def event(forecast: Forecast) -> str:
 
 def some_hosts(names: Sequence[str]) -> str:
     """Names of hosts, runs of numbers folded; where that is long, the first ones."""
+    names = in_order(names)
     text = fold_names(names)
     if len(text) <= LONGEST_NAMES or len(names) <= MOST_NAMED:
         return text

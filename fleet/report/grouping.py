@@ -96,11 +96,21 @@ def name_hosts(names: Sequence[str], everyone: Collection[str]) -> str:
         everyone: all hosts whose answer was judged.
     """
     if len(everyone) == 1 or 2 * len(names) <= len(everyone):
-        return fold_names(names)
+        return fold_names(in_order(names))
     meant = set(names)
     others = [name for name in everyone if name not in meant]
     whole = f"all {len(everyone)} checked hosts"
-    return f"{whole} but {fold_names(others)}" if others else whole
+    return f"{whole} but {fold_names(in_order(others))}" if others else whole
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names by their text and number, so that runs of them fold whatever the order of the inventory."""
+    return sorted(names, key=_by_number)
+
+
+def _by_number(name: str) -> tuple[str, str, int]:
+    head, number, tail = _split_number(name)
+    return head, tail, int(number or 0)
 
 
 def fold_names(names: Iterable[str]) -> str:

@@ -102,3 +102,8 @@ def test_most_hosts_are_named_by_the_few_that_are_not_meant() -> None:
     assert name_hosts(everyone[1:], everyone) == "all 10 checked hosts but web-1"
     assert name_hosts(everyone[:5], everyone) == "web-{1..5}"
     assert name_hosts(["db"], ["db"]) == "db"
+
+
+def test_names_are_told_in_the_order_of_their_numbers_whatever_the_order_of_the_inventory() -> None:
+    everyone = ["n-10", "db", "n-9", "n-8", *(f"x-{number}" for number in range(10))]
+    assert name_hosts(["n-10", "db", "n-9", "n-8"], everyone) == "db, n-{8..10}"
