@@ -110,7 +110,7 @@ def pod_security_context(differences: Sequence[PodDifference]) -> str:
     lines = ["securityContext:", "  sysctls:"]
     for difference in differences:
         # A string of JSON is one of YAML too, and a value has to be a string there.
-        lines += [f"  - name: {difference.key.name}", f"    value: {json.dumps(difference.host)}"]
+        lines += [f"  - name: {difference.key.name}", f"    value: {json.dumps(difference.host, ensure_ascii=False)}"]
     return "\n".join(lines) + "\n" if differences else ""
 
 
