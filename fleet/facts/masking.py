@@ -68,8 +68,8 @@ _USERINFO = re.compile(rb"(://)[^/\s\"']*@")
 def mask_yaml(content: bytes) -> bytes:
     """Keep the allowed top-level keys with their values, line by line; every other value becomes ``(masked)``.
 
-    Comments go too. A file that is not a block of keys (such as JSON) is masked as a whole. The result has the same
-    line numbers and is YAML again.
+    What comments say goes too. A file that is not a block of keys (such as JSON) is masked as a whole. The result has
+    the same line numbers and is YAML again.
     """
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith((b"#", b"---"))), b"")
@@ -81,10 +81,10 @@ def mask_yaml(content: bytes) -> bytes:
         indent = len(line) - len(line.lstrip(b" "))
         if not bare or bare == b"---":
             masked.append(bare)
-        elif bare.startswith(b"#"):
-            masked.append(b"#")
         elif indent > root or (indent == root and bare.startswith((b"- ", b"\t"))) or bare == b"-":
             masked.append(_without_comment(line) if keep else b"")
+        elif bare.startswith(b"#"):
+            masked.append(b"#")
         else:
             key = _KEY.match(line, root)
             keep = indent == root and key is not None and key[1].strip(b"\"'") in _KEPT

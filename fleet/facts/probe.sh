@@ -82,12 +82,12 @@ option_in() {
 }
 
 # Leaves in $value the file that k3s or RKE2 is told to read in place of its own: by its environment, its unit, or its
-# arguments, of which it hides most while it runs.
+# arguments, of which it hides most while it runs. Quotes and backslashes count as blanks.
 # rancher_config PID k3s|rke2
 rancher_config() {
   option_in "$(head -q -c 65536 "/proc/$1/environ" /usr/lib/systemd/system/"$2"*.service \
     /usr/local/lib/systemd/system/"$2"*.service /etc/systemd/system/"$2"*.service \
-    /etc/systemd/system/"$2"*.service.d/*.conf "/proc/$1/cmdline" | tr '\000"'"'" '\n  ')" \
+    /etc/systemd/system/"$2"*.service.d/*.conf "/proc/$1/cmdline" | tr '\000\042\047\134' '\n   ')" \
     --config K3S_CONFIG_FILE RKE2_CONFIG_FILE
 }
 

@@ -42,6 +42,18 @@ def k3s_setting(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -
     return values[-1] if values else None
 
 
+def runs_pods(process: NodeProcess, files: Mapping[str, NodeFile]) -> bool:
+    """Whether this k3s or RKE2 runs a kubelet and kube-proxy that write the node's own settings.
+
+    With ``rootless`` they live in namespaces of their own, and leave the conntrack keys alone even there:
+    https://github.com/k3s-io/k3s/blob/master/pkg/agent/run.go.
+
+    Raises:
+        DocumentError: as for ``k3s_given``.
+    """
+    return not any(k3s_setting(process, files, key) in {"true", ""} for key in ("disable-agent", "rootless"))
+
+
 def k3s_list(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[str, ...]:
     """All values of a key that may be repeated, such as ``kube-proxy-arg``; arguments as for ``k3s_given``.
 

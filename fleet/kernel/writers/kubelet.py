@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fleet.document.reader import parse
-from fleet.kernel.k3s import k3s_given
+from fleet.kernel.k3s import k3s_given, runs_pods
 from fleet.kernel.layers import layered
 from fleet.kernel.options import option, options
 from fleet.kernel.writers.goflags import parse_bool
@@ -43,8 +43,8 @@ def kubelet_writers(facts: NodeFacts) -> Iterator[Writer]:
             yield from _writers(process, _of_process(process, facts.files), service="kubelet", place=_place(process))
             return
         if process.name in {"k3s", "k3s-server", "k3s-agent"}:
-            place = "/etc/rancher/k3s/config.yaml.d/"
-            yield from _writers(process, _of_k3s(process, facts.files), service="k3s", place=place)
+            if (protection := _of_k3s(process, facts.files)) is not None:
+                yield from _writers(process, protection, service="k3s", place="/etc/rancher/k3s/config.yaml.d/")
             return
 
 
@@ -86,8 +86,10 @@ def _of_process(process: NodeProcess, files: Mapping[str, NodeFile]) -> _Protect
     return protection
 
 
-def _of_k3s(process: NodeProcess, files: Mapping[str, NodeFile]) -> _Protection:
+def _of_k3s(process: NodeProcess, files: Mapping[str, NodeFile]) -> _Protection | None:
     try:
+        if not runs_pods(process, files):
+            return None
         arguments = tuple(f"--{given.text.removeprefix('--')}" for given in k3s_given(process, files, "kubelet-arg"))
         if flag := _of_flags(options(arguments, _FLAG), f"kubelet-arg of k3s has {_FLAG}"):
             return flag
@@ -123,7 +125,9 @@ def _of_file(path: str, file: NodeFile | None, before: _Protection) -> _Protecti
         document = parse(file.content, path)
     except DocumentError as error:
         return _Protection(on=None, origin=shown(str(error)))
-    if not isinstance(document.data, dict) or _FIELD not in document.data:
+    if not isinstance(document.data, dict):
+        return _Protection(on=None, origin=f"{shown(path)} is no mapping")
+    if _FIELD not in document.data:
         return before
     value = document.data[_FIELD]
     line, _ = document.key_position((_FIELD,))

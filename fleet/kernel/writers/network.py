@@ -47,16 +47,17 @@ def _dockerd(facts: NodeFacts, process: NodeProcess) -> Iterator[Writer]:
     forward = _switch(process, configured, "ip-forward")
     if forward is not False:
         certain = configured is not None or forward is True
+        because = (f"neither its arguments nor {shown(path)} turn ip-forward off",) if certain else ()
         yield replace(
-            _writer(process, "dockerd", _FORWARD, (_SET,) if certain else (_SET, _LEAVE)),
+            _writer(process, "dockerd", _FORWARD, (_SET,) if certain else (_SET, _LEAVE), *because),
             reason="" if certain else f"whether ip-forward is false stands in {shown(path)}, of which no JSON was read",
             condition="only where the value is another",
             place=shown(path),
         )
     off = next((name for name in ("icc", "userland-proxy") if _switch(process, configured, name) is False), None)
     if off is not None:
-        because = f"{off} is false, for which Docker needs bridged packets to pass iptables"
-        yield replace(_writer(process, "dockerd", _BRIDGE, (_SET,), because), place=shown(path))
+        needed = f"{off} is false, for which Docker needs bridged packets to pass iptables"
+        yield replace(_writer(process, "dockerd", _BRIDGE, (_SET,), needed), place=shown(path))
 
 
 def _daemon_settings(facts: NodeFacts, path: str) -> Mapping[str, object] | None:

@@ -10,7 +10,7 @@ is then written twice, by k3s and again by its kube-proxy, with the newer rules 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fleet.kernel.k3s import Given, k3s_given, k3s_setting
+from fleet.kernel.k3s import Given, k3s_given, k3s_setting, runs_pods
 from fleet.kernel.writers.conntrack import CLOSE_WAIT, ESTABLISHED, MAX, table_limit
 from fleet.kernel.writers.kubeproxy import Instance, proxy_writers
 from fleet.kernel.writers.proxyconfig import (
@@ -54,8 +54,7 @@ def rancher_writers(facts: NodeFacts) -> Iterator[Writer]:
         return
     runs = f"{process.name} runs (process {process.pid})"
     try:
-        # Without root k3s lives in a network namespace of its own, and sets no conntrack keys even there.
-        if any(k3s_setting(process, facts.files, name) in {"true", ""} for name in ("disable-agent", "rootless")):
+        if not runs_pods(process, facts.files):
             return
         given = k3s_given(process, facts.files, "kube-proxy-arg")
         disabled = k3s_setting(process, facts.files, "disable-kube-proxy") in {"true", ""}

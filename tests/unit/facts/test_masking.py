@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.facts.masking import mask_arguments, mask_text, mask_yaml
+from fleet.facts.masking import mask_arguments, mask_command_line, mask_ini, mask_json, mask_text, mask_yaml
 
 SECRET = b"K10s3cret"
 
@@ -39,6 +39,63 @@ def test_secret_in_kubernetes_configuration_is_masked_line_by_line(yaml: bytes) 
     masked = mask_yaml(yaml)
     assert SECRET not in masked
     assert masked.count(b"\n") == yaml.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("json", "masked"),
+    [
+        (b'{"ip-forward": false, "proxies": {"a": "K10s3cret"}}', b'{"ip-forward": false}'),
+        (b'{"icc": "K10s3cret", "iptables": true}', b'{"iptables": true}'),
+        (b"{}", b"{}"),
+        (b'["K10s3cret"]', b"(masked)"),
+        (b"K10s3cret", b"(masked)"),
+        (b'{"ip-forward": false', b"(masked)"),
+        (b"[" * 100_000, b"(masked)"),
+        (b"9" * 10_000, b"(masked)"),
+    ],
+)
+def test_only_the_switches_of_daemon_json_are_kept(json: bytes, masked: bytes) -> None:
+    assert mask_json(json) == masked
+
+
+@pytest.mark.parametrize(
+    ("ini", "masked"),
+    [
+        (b"[Match]\nName=eth*\nMACAddress=K10s3cret\n", b"[Match]\nName=eth*\n# (masked)\n"),
+        (b"[Network]\n IPForward = yes \n# K10s3cret\n; K10s3cret\n", b"[Network]\nIPForward=yes\n\n\n"),
+        (b"[WireGuard]\nPrivateKey=K10s3cret\nName=K10s3cret\n", b"[WireGuard]\n# (masked)\n# (masked)\n"),
+        (b"[Network]\nDescription=a \\\nIPForward=K10s3cret\n", b"[Network]\n# (masked)\n\n"),
+        (b"[Network]\nDescription=a \\\n# b\nIPForward=K10s3cret\n", b"[Network]\n# (masked)\n\n\n"),
+        (b"[Network]\nDescription=a \\\n[K10s3cret]\n", b"[Network]\n# (masked)\n\n"),
+        (b"[K10s3cret\n[a K10s3cret]\nIPForward=K10s3cret\n", b"# (masked)\n# (masked)\n# (masked)\n"),
+    ],
+)
+def test_only_what_tells_of_forwarding_is_kept_of_network_files(ini: bytes, masked: bytes) -> None:
+    assert mask_ini(ini) == masked
+
+
+def test_only_parameters_about_modules_and_sysctls_are_kept_of_the_command_line() -> None:
+    line = (
+        b"BOOT_IMAGE=/boot/K10s3cret ro rd.luks.key=K10s3cret modules-load=a,b rd.modules_load=c module_blacklist=d "
+        b"modprobe.blacklist=e sysctl.net.ipv4.ip_forward=1 nf_conntrack.hashsize=9 sysctl.a=/K10s3cret\n"
+    )
+    kept = [word for word in mask_command_line(line).split() if word != b"(masked)"]
+    assert b"K10s3cret" not in mask_command_line(line)
+    assert kept == [
+        *(b"modules-load=a,b", b"rd.modules_load=c", b"module_blacklist=d", b"modprobe.blacklist=e"),
+        *(b"sysctl.net.ipv4.ip_forward=1", b"nf_conntrack.hashsize=9"),
+    ]
+
+
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from([b"[", b"]", b"Network", b"=", b"\\", b"\n", b"{", b'"'])).map(b"".join)
+)
+def test_masking_takes_any_bytes(content: bytes) -> None:
+    mask_json(content)
+    mask_command_line(content)
+    assert mask_ini(content).count(b"\n") == content.count(b"\n")
+    assert mask_yaml(content).count(b"\n") == content.count(b"\n")
 
 
 def test_allowed_keys_stay_as_they_are() -> None:

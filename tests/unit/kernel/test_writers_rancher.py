@@ -46,6 +46,45 @@ def test_k3s_sets_the_defaults_of_kube_proxy_and_its_kube_proxy_nothing() -> Non
     assert not [writer for writer in find_writers(facts) if writer.kind == "kube-proxy"]
 
 
+_TOLD = "/opt/k3s.yaml"
+
+
+@pytest.mark.parametrize("name", ["disable-agent", "rootless"])
+@pytest.mark.parametrize(("value", "writes"), [("true", False), ("false", True)])
+def test_a_k3s_that_runs_no_pods_on_the_node_itself_writes_nothing(*, name: str, value: str, writes: bool) -> None:
+    assert bool(find_writers(_k3s({K3S_FILE: f"{name}: {value}\n"}))) == writes
+
+
+def test_k3s_reads_the_file_that_it_is_told_to_with_the_directory_beside_it() -> None:
+    files = {
+        K3S_FILE: "kube-proxy-arg: [conntrack-min=1]\n",
+        f"{K3S_FILE}.d/10-a.yaml": "kube-proxy-arg: [conntrack-min=2]\n",
+        _TOLD: "kube-proxy-arg: [conntrack-min=300000]\n",
+        f"{_TOLD}.d/10-a.yaml": "kube-proxy-arg+: [conntrack-tcp-timeout-established=1h]\n",
+    }
+    facts = node(processes=(replace(_K3S, config=_TOLD),), files=files)
+    assert only(_own(facts, MAX)).value == "300000"
+    assert only(_own(facts, ESTABLISHED)).value == "3600"
+    assert any(f"{_TOLD}:1" in line for line in only(_own(facts, MAX)).evidence)
+
+
+@pytest.mark.parametrize(
+    ("config", "start"),
+    [
+        (_TOLD, "server"),
+        ("relative.yaml", "server"),
+        ("", f"server -c {_TOLD}"),
+        ("", f"server --config={_TOLD}"),
+        (K3S_FILE, f"server '--config' '{_TOLD}'"),
+    ],
+)
+def test_a_file_that_k3s_is_told_to_read_and_nobody_read_leaves_the_values_unknown(config: str, start: str) -> None:
+    files = {K3S_FILE: "kube-proxy-arg: []\n", _UNIT: f"[Service]\nExecStart=/usr/local/bin/k3s {start}\n"}
+    writer = only(_own(node(processes=(replace(_K3S, config=config),), files=files), MAX))
+    assert writer.writes == ()
+    assert ("relative.yaml" if config == "relative.yaml" else _TOLD) in writer.reason
+
+
 def test_zeros_switch_k3s_off() -> None:
     zeros = "conntrack-max-per-core=0, conntrack-tcp-timeout-established=0s, conntrack-tcp-timeout-close-wait=0s"
     facts = _k3s({K3S_FILE: f"kube-proxy-arg: [{zeros}]\n"})
