@@ -71,7 +71,7 @@ def parse_pods(answer: bytes, *, nonce: str, keys: Iterable[str], host: str) -> 
 def _survey(answer: Answer, keys: tuple[str, ...]) -> PodSurvey | Unavailable:
     own = answer.contents(b"own")
     if len(own) != 1 + len(keys):
-        raise MalformedError(f"{len(own)} values for {len(keys)} keys: the node needs working env and cat")
+        raise MalformedError(f"{len(own)} values for a name and {len(keys)} keys: the node needs working env and cat")
     seen, *lines = answer.lines(b"namespaces") or [b""]
     if not seen.startswith(b"seen "):
         raise MalformedError("an unfinished list of namespaces", seen or b"(nothing)")

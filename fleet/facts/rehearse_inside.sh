@@ -30,12 +30,12 @@ show() {
 build_root() {
   show / || return
   while read -r _ _ _ _ point _ rest; do
-    # What is mounted on demand or from afar is not waked; a name with a backslash has blanks in it.
+    # What is mounted on demand or from afar is not woken; a name with a backslash has blanks in it.
     case " $rest" in *' - autofs '* | *' - nfs'* | *' - cifs '* | *' - fuse'*) continue ;; esac
     case $point in
       *\\*) ;;
       /bin | /sbin | /lib | /lib32 | /lib64 | /usr | /usr/* | /etc | /etc/* | /run | /opt | /var | /home | /srv | /nix/store)
-        show "$point" || return
+        [ ! -e "$point" ] || show "$point" || return
         ;;
     esac
   done </proc/self/mountinfo

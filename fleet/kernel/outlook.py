@@ -15,6 +15,7 @@ from fleet.kernel.boot import (
 )
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.values import equal
 from fleet.kernel.version import parse_release
 from fleet.kernel.writers import Outcome, Protection, Writer, find_writers, protection, settled
 from fleet.model.facts import NodeFacts
@@ -62,6 +63,14 @@ class KeyOutlook:
         if isinstance(self.boot, BootUnknown):
             return self.boot.reason
         return self.after_reboot.reason if self.after_reboot.value is None and self._is_written else ""
+
+    @property
+    def overruled(self) -> str:
+        """That a writer takes back what a file sets, in words; empty where none does, or where it is not known."""
+        later = self.after_reboot.value
+        if not isinstance(self.boot, BootSet) or later is None or equal(self.key, self.boot.value, later):
+            return ""
+        return f"{self.boot.winner.origin} sets {self.boot.value}, but {self.after_reboot.reason}"
 
     @property
     def cause(self) -> str:

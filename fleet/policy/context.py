@@ -100,7 +100,7 @@ def make_context(
                 "protected_now": lambda: protected_now(facts),
             }
         ),
-        "boot": Lazy({"unknown": lambda: sorted({key.unknown for key in outlook.keys.values() if key.unknown})}),
+        "boot": _boot(outlook),
         "protection": {
             moment: {"status": verdict.status, "reason": verdict.reason}
             for moment, verdict in outlook.protection.moments.items()
@@ -247,6 +247,11 @@ def _ports(facts: NodeFacts) -> Mapping[str, object]:
             "unreserved_node_ports": unreserved,
         }
     )
+
+
+def _boot(outlook: Outlook) -> Mapping[str, object]:
+    unknown = {key: each.unknown for key, each in outlook.keys.items() if each.unknown}
+    return {"unknown": list(unknown), "reason": "; ".join(dict.fromkeys(unknown.values()))}
 
 
 def _modules(facts: NodeFacts) -> object:

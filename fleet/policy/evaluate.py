@@ -134,6 +134,8 @@ def _held_against(control: Control, expect: Predicate, node: _Node) -> _Verdict:
     if prefer and (violation := _violation(control, prefer, value, future, "preferred")):
         return _Verdict(status="warn", reason=_explained(control, violation, node))
     seen = expect.describe_value(value)
+    if future is not None and (overruled := future.overruled):
+        return _Verdict(status="warn", reason=_scoped(control, f"{seen}; {overruled}"))
     if future is not None and future.unknown:
         seen = f"{seen}; what the next boot leaves is not known"
     return _Verdict(status="pass", reason=_scoped(control, seen))

@@ -41,22 +41,24 @@ def setting_state(outlook: KeyOutlook, wishes: Sequence[Wish]) -> SettingState:
             Source(path=each.origin.path, line=each.origin.line, reason=each.reason) for each in outlook.overridden
         ),
         after_reboot=outlook.after_reboot.value,
-        writers=tuple(_writer(writer, outlook.key, wishes) for writer in outlook.writers),
+        writers=tuple(_writer(writer, outlook, wishes) for writer in outlook.writers),
         expected=" and ".join(expected) or ANY,
         scope=wishes[0].scope,
     )
 
 
-def _writer(writer: Writer, key: str, wishes: Sequence[Wish]) -> WriterState:
+def _writer(writer: Writer, outlook: KeyOutlook, wishes: Sequence[Wish]) -> WriterState:
     effect = ", or ".join(str(write) for write in writer.writes) or f"writes a value not known: {writer.reason}"
-    unmet = [wish for wish in wishes if wish.value is not None and not _accepts(wish, writer.value, key)]
+    unmet = [wish.value for wish in wishes if wish.value and not _accepts(wish, writer.value, outlook.key)]
+    if outlook.overruled and outlook.file_value is not None:
+        unmet.append(outlook.file_value)
     return WriterState(
         name=writer.name,
         when=writer.when,
         value=writer.value,
         effect=f"{effect}, {writer.condition}" if writer.condition else effect,
         evidence=writer.evidence,
-        remedy=remedy(writer, key, unmet[0].value or "") if unmet else "",
+        remedy=remedy(writer, outlook.key, unmet[0]) if unmet else "",
     )
 
 

@@ -11,7 +11,9 @@ from fleet.model.facts import NodeFile, Unavailable
 from fleet.model.rehearsal import Rehearsal, RehearsalTool
 
 _FOLDERS = ("etc/sysctl.d", "run", "usr/lib/sysctl.d", "usr/local/lib")
-_MOUNT = f'for one in etc/sysctl.conf {" ".join(_FOLDERS)}; do mount -n --bind "$0/$one" "/$one"; done'
+# Both parts of the script run in the same shell: the one that is called sh inside.
+_MOUNT = 'mount -n --bind "$(command -v SHELL)" "$(readlink -f "$(command -v sh)")"\n'
+_MOUNT += f'for one in etc/sysctl.conf {" ".join(_FOLDERS)}; do mount -n --bind "$0/$one" "/$one"; done'
 
 
 def plant(root: Path, tree: Iterable[Mapping[str, str]]) -> None:
@@ -53,7 +55,8 @@ def rehearse(
         before: commands that run first in the mount namespace.
     """
     arguments = " ".join(rehearsal_arguments(NONCE, tool))
-    command = f"set -e\n{_MOUNT}\n{before}\n{' '.join(SHELLS[shell])} -s -- {arguments}"
+    mount = _MOUNT.replace("SHELL", SHELLS[shell][0])
+    command = f"set -e\n{mount}\n{before}\n{' '.join(SHELLS[shell])} -s -- {arguments}"
     completed = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", command, str(root)],
         input=rehearsal_script() if script is None else script,

@@ -96,3 +96,8 @@ def test_reading_changes_nothing(shell: str) -> None:
         'before=$(snapshot); trap \'[ "$before" = "$(snapshot)" ] || exit 1\' EXIT'
     )
     assert isinstance(survey(shell, before=snapshot), PodSurvey)
+
+
+def test_tools_of_busybox_will_do(shell: str) -> None:
+    links = "for one in nsenter ls awk sort env cat head; do ln -s /usr/bin/busybox bin/$one; done"
+    assert survey(shell, before=f'mkdir bin; {links}; export PATH="$PWD/bin:$PATH"') == survey(shell)

@@ -197,3 +197,17 @@ def test_user_who_is_not_root_is_told_so(shell: str, tmp_path: Path) -> None:
     script = f"exec {user} {' '.join(SHELLS[shell])} -s -- {NONCE} systemd-sysctl"
     answer = rehearse(tmp_path, before=script)
     assert outcome(answer) == Unavailable(Reason.NEEDS_ROOT)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_tools_of_busybox_will_do(hostile: Path, shell: str) -> None:
+    links = "for one in unshare mount chroot timeout env cat head; do ln -s /usr/bin/busybox /run/bin/$one; done"
+    answer = rehearse(hostile, shell=shell, before=f"mkdir /run/bin; {links}; export PATH=/run/bin:$PATH")
+    assert rehearsed(answer).after["net.ipv4.tcp_keepalive_time"] == "1"
+
+
+def test_what_unshare_says_is_told(tmp_path: Path) -> None:
+    plant(tmp_path, [])
+    fake = "mkdir /run/bin; printf '#!/bin/sh\\necho unshare failed: Not permitted >&2; exit 1\\n' >/run/bin/unshare; "
+    answer = rehearse(tmp_path, before=fake + "chmod +x /run/bin/unshare; export PATH=/run/bin:$PATH")
+    assert outcome(answer) == Unavailable(Reason.IMPOSSIBLE, "unshare failed: Not permitted")

@@ -82,11 +82,18 @@ def test_repeated_section_is_refused() -> None:
         (b"slab 256", b"slab 0x100"),
         (b"\nread nft", b"\nread nft\nformat /dev/sda"),
         (b"=value w /proc/sys/net/ipv4/tcp_fin", b"=value"),
+        (b"\nconfig /etc/k3s.yaml", b"\nconfag /etc/k3s.yaml"),
     ],
 )
 def test_malformed_part_is_refused(before: bytes, after: bytes) -> None:
     assert before in WHOLE
     assert "the probe does not print" in message(WHOLE.replace(before, after, 1))
+
+
+def test_more_files_than_the_probe_lists_are_refused() -> None:
+    frame = b"\n" + MARK + b" files\n"
+    unreadable = b"".join(MARK + b"=unreadable /etc/sysctl.d/%d.conf" % number for number in range(2000))
+    assert "more than 500 files" in message(WHOLE.replace(frame, frame + unreadable, 1))
 
 
 @settings(max_examples=150, deadline=None)

@@ -110,7 +110,7 @@ def test_refusal_says_why() -> None:
     ("raw", "told"),
     [
         (answer(end=b"more"), "cut off after"),
-        (answer(own=values(b"node-1")), "values for 2 keys"),
+        (answer(own=values(b"node-1")), "1 values for a name and 2 keys"),
         (answer(namespaces=b""), "an unfinished list of namespaces"),
         (answer(namespaces=b"seen 9\nx y\n"), "an unfinished namespace: 'x y'"),
         (answer(namespaces=b"seen 9\n1 x 3 n\n"), "not a number: 'x'"),

@@ -194,6 +194,15 @@ def test_what_cannot_be_foretold_is_not_judged_and_not_hidden() -> None:
     assert small(facts)["fin"] == ("pass", "is 60; what the next boot leaves is not known; pods keep their own value")
 
 
+def test_a_file_that_a_writer_overrules_is_told_even_where_both_values_are_good() -> None:
+    arguments = ("/usr/local/bin/k3s", "server")
+    k3s = NodeProcess(pid=7, name="k3s-server", arguments=arguments)
+    facts = node_facts(sysctls={**GOOD, MAX: 400_000}, processes=(k3s,), identity=replace(IDENTITY, cores=8))
+    status, reason = small(facts)["table"]
+    assert status == "warn"
+    assert reason == ("is 400,000; /etc/sysctl.d/60-node.conf:2 sets 400000, but k3s sets it to 262144")
+
+
 def test_a_writer_is_held_against_the_control_with_its_remedy() -> None:
     arguments = ("/usr/local/bin/k3s", "server")
     facts = node_facts(sysctls=GOOD, processes=(NodeProcess(pid=7, name="k3s-server", arguments=arguments),))
