@@ -1,6 +1,5 @@
 """Configuration directories that lie over each other, as systemd reads them."""
 
-import posixpath
 from collections.abc import Iterable, Mapping
 
 from fleet.model.facts import NodeFile
@@ -19,8 +18,8 @@ def layered(files: Mapping[str, NodeFile], directories: Iterable[str], suffix: s
     """
     strongest: dict[str, NodeFile] = {}
     for directory in directories:
-        for path, file in files.items():
-            parent, name = posixpath.split(path)
-            if parent == directory and name.endswith(suffix):
-                strongest.setdefault(name, file)
+        start = f"{directory}/"
+        for path in files:
+            if path.startswith(start) and path.endswith(suffix) and "/" not in (name := path[len(start) :]):
+                strongest.setdefault(name, files[path])
     return tuple(strongest[name] for name in sorted(strongest, key=str.encode))
