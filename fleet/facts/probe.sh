@@ -108,7 +108,9 @@ process_image() {
       /run/containers/storage/overlay-containers/$id/userdata; do
       [ -r "$path/config.json" ] || continue
       # Only this: the environment of a container, in the same file, may hold secrets.
-      printf '\nimage %s' "$(grep -o '"io\.kubernetes\.cri\(\.image-name\|-o\.ImageName\)": *"[^"]*"' "$path/config.json" | head -c 1024)"
+      image=$(grep -o '"io\.kubernetes\.cri\(\.image-name\|-o\.ImageName\)": *"[^"]*"' "$path/config.json" | head -c 1024)
+      printf '\nimage %s' "${image%%
+*}"
       return
     done
   done <"/proc/$1/cgroup"

@@ -75,6 +75,8 @@ def test_a_path_that_is_not_plain_is_told_and_not_followed(shell: tuple[str, ...
             "registry.k8s.io/kube-proxy:v1.28.2",
         ),
         ("mkdir /run/k3s; mv /run/containerd /run/k3s/containerd", "registry.k8s.io/kube-proxy:v1.28.2"),
+        # Whatever else the file may quote.
+        ("tr -d '\\n' <$bundle >/mnt/b; cat /mnt/b /mnt/b >$bundle", "registry.k8s.io/kube-proxy:v1.28.2"),
         ("rm $bundle", ""),
         ("head -c 1000000 /dev/zero >$bundle", ""),
         ('printf \'{"io.kubernetes.cri.image-name":"a\\033[31m"}\' >$bundle', ""),
@@ -115,3 +117,9 @@ def test_a_long_chain_of_profiles_ends(shell: tuple[str, ...]) -> None:
         "printf p0 >/etc/tuned/active_profile"
     )
     assert len([path for path in facts_after(chain, shell).files if path.startswith("/etc/tuned/p")]) == 20
+
+
+def test_the_command_line_is_read_where_its_file_looks_empty(shell: tuple[str, ...]) -> None:
+    # As older kernels show it: /proc/version has no size.
+    facts = facts_after("mount --bind /proc/version /proc/cmdline; [ ! -s /proc/cmdline ] || exit 1", shell)
+    assert (facts.files["/proc/cmdline"].content or b"").startswith(b"(masked) ")
