@@ -90,4 +90,4 @@ def _settings(files: tuple[NodeFile, ...]) -> Iterator[tuple[str, tuple[str, str
                 section = bare[1:-1]
             elif section == "Network" and "=" in bare and not bare.startswith(("#", ";")):
                 key, _, value = bare.partition("=")
-                yield key.strip(), (value.strip(), f"{file.path}:{number}")
+                yield key.strip(), (value.strip(), f"{shown(file.path)}:{number}")

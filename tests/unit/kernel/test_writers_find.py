@@ -104,6 +104,7 @@ _PATHS = st.sampled_from(
         "/etc/default/ufw",
         "/etc/tuned/tuned-main.conf",
         "/etc/systemd/network/a.network",
+        "/etc/systemd/network/\x1b[31m\n.network",
         "/etc/systemd/networkd.conf",
         "/etc/docker/daemon.json",
         f"/proc/1/root{PROXY_FILE}",
