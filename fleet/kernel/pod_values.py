@@ -121,8 +121,6 @@ def kubelet_allowance(differences: Sequence[PodDifference]) -> str:
 
 
 def _difference(key: Key, host: str, samples: Sequence[PodSample], default: str | None) -> PodDifference | None:
-    if default is not None and equal(key.name, host, default):
-        return None
     differing = [
         (sample, sample.values[key.name])
         for sample in samples
