@@ -17,8 +17,8 @@ REHEARSED_KEYS: tuple[str, ...] = tuple(
     dict.fromkeys(
         name
         for key in KEYS.values()
-        # What holds for the whole machine must not be written: kernels before 5.13 let nf_conntrack_max be written from
-        # any namespace. https://docs.kernel.org/networking/nf_conntrack-sysctl.html
+        # What holds for the whole machine must not be written: older kernels let any namespace write nf_conntrack_max.
+        # https://github.com/torvalds/linux/commit/2671fa4dc010
         if key.scope != "host" and key.bounds is not None
         for name in names(key.name)
     )
