@@ -6,7 +6,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 # Debian and Ubuntu packages, each with a program that it brings.
 PACKAGES='openssh-server:sshd openssh-client:ssh iproute2:ip util-linux:unshare iptables:iptables nftables:nft sudo:sudo
-opendoas:doas busybox:busybox kmod:modprobe procps:sysctl gawk:gawk python3-venv:'
+opendoas:doas busybox:busybox kmod:modprobe procps:sysctl systemd:/usr/lib/systemd/systemd-sysctl gawk:gawk python3-venv:'
 
 has_program() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 

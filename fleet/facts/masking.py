@@ -41,27 +41,29 @@ _PARAMETER = re.compile(
 _KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
 # A quote opens a string only at the start of a YAML value, elsewhere it is an apostrophe; "#" starts a comment only
 # after a blank.
-_STRING_OR_COMMENT = re.compile(rb"""(?:(?<=[\s\[{,])|^)(?:"(?:\\.|[^"\\])*+"|'[^']*+')|(?:(?<=\s)|^)#""", re.DOTALL)
+_STRING_OR_COMMENT = re.compile(rb"""(?:(?<=[\s\[{,])|^)(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|'[^']*+')|(?:(?<=\s)|^)#""", re.DOTALL)
 
-# Possessive throughout: text of a node must not be able to make a pattern slow.
+# Text of a node must not be able to make a pattern slow: repeats are possessive or their alternatives begin differently.
+# Only single characters repeat possessively, for Python before 3.11.5 gets groups wrong there: it left parts of secrets
+# unmasked. https://github.com/python/cpython/issues/106052
 _SENSITIVE = rb"(?:token|pass|secret|key|endpoint|credential|bearer)"
 _HINT = re.compile(_SENSITIVE + rb"|://|(?<![\w-])-t", re.IGNORECASE)
 # The sysctl keys kernel.keys.* are about limits, not secrets.
 _NAME = rb"(?<![\w./-])(?=[\w./-]*" + _SENSITIVE + rb")(?!-*kernel[./]keys[./])[\w./-]++"
 _ASSIGN = rb"[\"']?[ \t]*+[=:][ \t]*+"
-_WORD = rb"(?!\(masked\))(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|\\[^\r\n]|[^\s\\])++"
+_WORD = rb"(?!\(masked\))(?:\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"|'[^']*+'|\\[^\r\n]|[^\s\\])+"
 _QUOTED = re.compile(
-    rb"(?<!\\)([\"'])(" + _NAME + rb"=)((?:\\.|(?!\1)[^\\])*+)(?=\1)",
+    rb"(?<!\\)([\"'])(" + _NAME + rb"=)((?:\\.|(?!\1)[^\\])*)(?=\1)",
     re.IGNORECASE | re.DOTALL,
 )
 _ASSIGNED = re.compile(rb"(" + _NAME + _ASSIGN + rb")(" + _WORD + rb")", re.IGNORECASE | re.DOTALL)
 _REST = re.compile(rb"(" + _NAME + _ASSIGN + rb").+", re.IGNORECASE | re.DOTALL)
 _OPTION = rb"(?<![\w./-])(?:(?=--?[\w./-]*" + _SENSITIVE + rb")[\w./-]++|-t(?![\w./-]))[\"']?"
 _SEPARATE = re.compile(
-    rb"(" + _OPTION + rb"(?:[ \t]|\\\r?\n)++)(?![\"']?--)(" + _WORD + rb")", re.IGNORECASE | re.DOTALL
+    rb"(" + _OPTION + rb"(?:[ \t]|\\\r?\n)+)(?![\"']?--)(" + _WORD + rb")", re.IGNORECASE | re.DOTALL
 )
 _TAKES_NEXT = re.compile(_OPTION, re.IGNORECASE)
-_CREDENTIAL = re.compile(rb"(?m)^([ \t]*+(?:Set|Load)Credential\w*+[ \t]*+=)((?:\\\r?\n|.)*+)$")
+_CREDENTIAL = re.compile(rb"(?m)^([ \t]*+(?:Set|Load)Credential\w*+[ \t]*+=)((?:\\\r?\n|.)*)$")
 _USERINFO = re.compile(rb"(://)[^/\s\"']*@")
 
 

@@ -9,6 +9,8 @@ from support.sshd import Sshd, start_sshd
 
 from fleet.transport import SshTransport
 
+THREAD_END_SECONDS = 5
+
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
@@ -30,5 +32,7 @@ def transport() -> Iterator[SshTransport]:
     before = set(threading.enumerate())
     with SshTransport() as opened:
         yield opened
-    left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
-    assert left == []
+    # A thread that was told to end may take a moment to do so.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(THREAD_END_SECONDS)
+    assert [thread for thread in set(threading.enumerate()) - before if thread.is_alive()] == []
