@@ -41,10 +41,12 @@ _PARAMETER = re.compile(
 _KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
 # A quote opens a string only at the start of a YAML value, elsewhere it is an apostrophe; "#" starts a comment only
 # after a blank.
-_STRING_OR_COMMENT = re.compile(rb"""(?:(?<=[\s\[{,])|^)(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|'[^']*+')|(?:(?<=\s)|^)#""", re.DOTALL)
+_STRING_OR_COMMENT = re.compile(
+    rb"""(?:(?<=[\s\[{,])|^)(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|'[^']*+')|(?:(?<=\s)|^)#""", re.DOTALL
+)
 
-# Text of a node must not be able to make a pattern slow: repeats are possessive or their alternatives begin differently.
-# Only single characters repeat possessively, for Python before 3.11.5 gets groups wrong there: it left parts of secrets
+# Text of a node must not be able to make a pattern slow: a repeat is possessive, or its alternatives begin differently.
+# Only single characters repeat possessively: Python before 3.11.5 gets groups wrong there, and left parts of secrets
 # unmasked. https://github.com/python/cpython/issues/106052
 _SENSITIVE = rb"(?:token|pass|secret|key|endpoint|credential|bearer)"
 _HINT = re.compile(_SENSITIVE + rb"|://|(?<![\w-])-t", re.IGNORECASE)
