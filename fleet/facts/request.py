@@ -17,6 +17,9 @@ _FILE = re.compile(r"(?:/[A-Za-z0-9_.:@+,-]+)+")
 _NONCE = re.compile(r"[0-9a-f]{16,64}")
 _SWAP = str.maketrans("./", "/.")
 
+# frame.sh clears what the shell brings along; the last line of probe.sh starts it all.
+_PARTS = ("frame", "host", "processes", "named_files", "values", "files", "sockets", "tools", "probe")
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
@@ -33,8 +36,10 @@ class ProbeRequest:
 
 @cache
 def probe_script() -> bytes:
-    """The POSIX shell script that a node gets on the standard input of ``sh -s``."""
-    return files("fleet.facts").joinpath("probe.sh").read_bytes()
+    """The POSIX shell script that a node gets on the standard input of ``sh -s``, without its comment lines."""
+    folder = files("fleet.facts").joinpath("probe")
+    whole = b"".join(folder.joinpath(f"{part}.sh").read_bytes() for part in _PARTS)
+    return re.sub(rb"(?m)^ *#.*\n", b"", whole)
 
 
 def key_path(key: str) -> str:

@@ -32,7 +32,8 @@ def run(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[s
 def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -> None:
     names = {str(path.relative_to(unpacked_wheel)) for path in unpacked_wheel.rglob("*") if path.is_file()}
     assert {
-        "fleet/facts/probe.sh",
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/**/*.sh")),
+        "fleet/facts/probe/probe.sh",
         "fleet/policy/profiles/conntrack.yaml",
         "fleet/shipped/inventory/hosts.yaml",
         "fleet/shipped/playbooks/stop-conntrack-resets.yaml",

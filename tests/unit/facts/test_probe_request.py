@@ -1,8 +1,11 @@
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
-from support.probe import NONCE
+from support.probe import NONCE, SHELLS
 
+import fleet.facts
 from fleet.facts import ProbeRequest, key_in_dots, key_path, probe_arguments, probe_script
 
 
@@ -65,11 +68,33 @@ def test_more_than_one_command_can_hold_is_refused() -> None:
         probe_arguments(NONCE, ProbeRequest(keys=tuple(f"net.ipv4.conf.interface{n}.rp_filter" for n in range(5000))))
 
 
+def printed_by(*shell: str, script: bytes) -> bytes:
+    command = [*shell, "-s", "--", NONCE, "kernel/panic"]
+    return subprocess.run(command, input=script, capture_output=True, check=False, timeout=10).stdout
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_script_that_was_cut_off_runs_nothing(share: float) -> None:
     script = probe_script()
-    cut = script[: int(len(script) * share)]
-    completed = subprocess.run(
-        ["sh", "-s", "--", NONCE, "kernel/panic"], input=cut, capture_output=True, check=False, timeout=10
-    )
-    assert completed.stdout == b""
+    assert printed_by("sh", script=script[: int(len(script) * share)]) == b""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_runs_before_the_last_line(shell: str) -> None:
+    if shutil.which(SHELLS[shell][0]) is None:
+        pytest.skip(f"{shell} is not installed")
+    *rest, last = probe_script().splitlines(keepends=True)
+    assert last == b'probe "$@"\n'
+    assert printed_by(*SHELLS[shell], script=b"".join(rest)) == b""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash, which prints the functions that it has read")
+def test_comments_are_all_that_the_script_leaves_out_of_its_parts() -> None:
+    parts = sorted(Path(fleet.facts.__file__).parent.glob("probe/*.sh"))
+    whole = b"".join(part.read_bytes() for part in parts)
+
+    def functions(script: bytes) -> bytes:
+        return printed_by("bash", script=script.replace(b'probe "$@"\n', b"") + b"declare -f\n")
+
+    assert functions(probe_script()) == functions(whole)
+    assert b"probe_values ()" in functions(whole)

@@ -1,0 +1,69 @@
+# shellcheck shell=sh disable=SC2154 # host.sh sets $uid, probe.sh $builtin
+# What only other programs of the node can tell.
+
+# Whether the kernel has the module already; where it cannot load any, asking is harmless.
+is_there() {
+  [ ! -e /proc/modules ] || [ -d "/sys/module/$1" ] || grep -q "/$1\.ko" "$builtin"
+}
+
+# Rules about INVALID packets and the IPVS timeouts. Each tool would load its module: look first whether it is there.
+probe_tools() {
+  frame tools
+  if [ -e /proc/net/ip_vs ]; then
+    printf 'loaded ip_vs\n'
+    if [ "$uid" = 0 ]; then
+      if command -v ipvsadm >/dev/null; then
+        printf 'ipvs %s\n' "$(ipvsadm -l --timeout)"
+      else
+        printf 'missing ipvsadm\n'
+      fi
+    fi
+  fi
+  # A table that is listed is loaded; any other would be loaded by asking for it.
+  tables=
+  if [ -e /proc/net/ip_tables_names ]; then
+    printf 'loaded ip_tables\n'
+    while read -r name; do
+      case $name in filter | mangle) tables="$tables $name" ;; esac
+    done </proc/net/ip_tables_names
+  fi
+  if [ -n "$tables" ]; then
+    tool=iptables-legacy-save
+    command -v "$tool" >/dev/null || tool=iptables-save
+    invalid_rules iptables-legacy "$tool" "$tables"
+  fi
+  is_there nf_tables || return
+  printf 'loaded nf_tables\n'
+  [ "$uid" = 0 ] || return
+  # Only rules of iptables-nft use nft_compat; where it is not there, iptables-nft-save would load it.
+  if is_there nft_compat && is_there xt_conntrack; then
+    invalid_rules iptables-nft iptables-nft-save 'filter mangle'
+  fi
+  printf 'expect nft\n'
+  command -v nft >/dev/null || {
+    printf 'missing nft\n'
+    return
+  }
+  { nft -t list ruleset || printf 'FAILED\n'; } | awk '
+    $1 == "FAILED" { failed = 1 }
+    $1 == "table" { table = $2 " " $3 }
+    $1 == "chain" { chain = $2 }
+    /xt match "conntrack"/ && $0 !~ /ct state/ { print "opaque", table }
+    /ct state.*invalid/ && shown++ < 200 { sub(/^[ \t]+/, ""); print "rule nft", table, chain ": " $0 }
+    END { print failed ? "failed" : "read", "nft" }'
+}
+
+# invalid_rules BACKEND TOOL TABLES
+invalid_rules() {
+  printf 'expect %s\n' "$1"
+  command -v "$2" >/dev/null || {
+    printf 'missing %s\n' "$1"
+    return
+  }
+  for table in $3; do
+    "$2" -t "$table" || printf 'FAILED\n'
+  done | awk -v backend="$1" '
+    $1 == "FAILED" { failed = 1 }
+    /^-A .*INVALID/ && shown++ < 200 { print "rule", backend, $0 }
+    END { print failed ? "failed" : "read", backend }'
+}
