@@ -7,6 +7,7 @@ from typing import Any
 from nornir.core.configuration import Config
 
 from fleet.model.connection import BecomeMethod, Endpoint, TimeLimits
+from fleet.model.errors import UsageError
 from fleet.model.secret import Secret
 from fleet.runner.documents import SshExtras
 from fleet.transport import Connection, SshTransport, Transport
@@ -40,6 +41,8 @@ class RunContext:
 
     transport: Transport
     settings: ConnectionSettings
+    host: str | None = None
+    """Whose connection it is, by its inventory name, which nornir does not tell a plugin; None leaves the address."""
 
 
 class FleetConnection:
@@ -69,7 +72,8 @@ class FleetConnection:
             context = RunContext(transport=self._own_transport, settings=ConnectionSettings())
         self._connection = context.transport.open(
             endpoint(
-                hostname=hostname or "",
+                name=context.host,
+                hostname=hostname,
                 username=username,
                 password=password,
                 port=port,
@@ -93,18 +97,26 @@ class FleetConnection:
 
 def endpoint(
     *,
-    hostname: str,
+    name: str | None,
+    hostname: str | None,
     username: str | None,
     password: str | None,
     port: int | None,
     extras: Mapping[str, Any],
     settings: ConnectionSettings,
 ) -> Endpoint:
-    """Join what the inventory and the operator say about one host."""
+    """Join what the inventory and the operator say about one host.
+
+    Raises:
+        UsageError: nothing says where it is.
+    """
+    address = hostname or name
+    if not address:
+        raise UsageError("a host has no hostname: give it one, or load the inventory with FleetInventory")
     ssh = SshExtras.model_validate(extras)
     return Endpoint(
-        name=hostname,
-        address=hostname,
+        name=name or address,
+        address=address,
         port=port,
         user=username,
         password=Secret(password) if password is not None else settings.credentials.password,

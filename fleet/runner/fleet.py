@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -15,13 +16,12 @@ from nornir.core.task import AggregatedResult, MultiResult, Result, Task
 from fleet.model.errors import HostError, UsageError
 from fleet.policy import HostView
 from fleet.runner.connection import CONFIG_KEY, ConnectionSettings, FleetConnection, RunContext
-from fleet.runner.inventory import host_view
+from fleet.runner.inventory import CONNECTION, host_view
 from fleet.runner.threads import InterruptibleRunner
 from fleet.transport import Connection, Transport
 
 T = TypeVar("T")
 
-CONNECTION = "fleet"
 DEFAULT_WORKERS = 50
 
 # nornir logs each failed host with a traceback, which without a handler goes to stderr; failures are results here.
@@ -56,10 +56,10 @@ class Fleet:
     ) -> None:
         ConnectionPluginRegister.register(CONNECTION, FleetConnection)
         self._transport = transport
-        context = RunContext(transport=transport, settings=settings or ConnectionSettings())
+        self._context = RunContext(transport=transport, settings=settings or ConnectionSettings())
         self._nornir = Nornir(
             inventory=inventory,
-            config=Config(user_defined={CONFIG_KEY: context}),
+            config=Config(),
             processors=Processors([_Reporting(progress)] if progress else []),
             runner=InterruptibleRunner(workers),
         )
@@ -81,16 +81,26 @@ class Fleet:
             job: called in a worker thread.
             hosts: names to visit; None visits all.
 
+        Raises:
+            UsageError: a host cannot be reached as asked, such as by ~/.ssh/config. Hosts that wait are not visited.
+
         Returns:
             By host name in the inventory's order, what the job returned; or the `HostError` that ended it; or, where
             the job has a bug, the exception that shows it.
         """
+        refusals: list[UsageError] = []
 
         def visit(task: Task) -> Result:
             host = task.host
+            if refusals:
+                return Result(host=host, failed=True, exception=refusals[0])
+            config = Config(user_defined={CONFIG_KEY: replace(self._context, host=host.name)})
             try:
-                connection: Connection = host.get_connection(CONNECTION, task.nornir.config)
+                connection: Connection = host.get_connection(CONNECTION, config)
                 return Result(host=host, result=job(host_view(host), connection))
+            except UsageError as error:
+                refusals.append(error)
+                return Result(host=host, failed=True, exception=error)
             except HostError as error:
                 return Result(host=host, failed=True, exception=error)
             finally:
@@ -99,9 +109,8 @@ class Fleet:
         selected = self._nornir if hosts is None else self._nornir.filter(filter_func=lambda host: host.name in hosts)
         # A host that failed an earlier job is visited again: whoever runs the job decides, not nornir's memory.
         results = selected.run(visit, on_failed=True)
-        for result in results.values():
-            if isinstance(result[0].exception, UsageError):
-                raise result[0].exception
+        if refusals:
+            raise refusals[0]
         return {name: _outcome(result) for name, result in results.items()}
 
 

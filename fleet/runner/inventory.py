@@ -15,6 +15,8 @@ __all__ = ["FleetInventory", "Inventory", "address", "host_view", "host_views", 
 
 HOSTS_FILE, GROUPS_FILE, DEFAULTS_FILE = "hosts.yaml", "groups.yaml", "defaults.yaml"
 LOCAL_HOST = "localhost"
+CONNECTION = "fleet"
+"""The name of our connection plugin, under which ``connection_options`` speak of it."""
 
 
 class FleetInventory:
@@ -67,6 +69,8 @@ class FleetInventory:
                 for name, body in host_elements.items()
             }
         )
+        for host in hosts.values():
+            _complete(host)
         return Inventory(hosts=hosts, groups=groups, defaults=defaults)
 
     def _optional(self, name: str) -> Document:
@@ -116,8 +120,24 @@ def host_views(inventory: Inventory) -> tuple[HostView, ...]:
 
 
 def address(host: Host) -> str:
-    """Where to connect to: as for ssh, a host that has no address of its own is reached by its name."""
-    return host.hostname or host.name
+    """Where our connection leads to."""
+    return host.get_connection_parameters(CONNECTION).hostname or host.name
+
+
+def _complete(host: Host) -> None:
+    """Add what nornir leaves out.
+
+    A host without an address gets its name for one, as with ssh. Our extras are joined field by field, the nearest
+    level first, as nornir joins everything but extras: a jump host of one host is no reason to lose the common key.
+    """
+    if host.hostname is None:
+        host.hostname = host.name
+    levels: tuple[Host | Group | Defaults, ...] = (host, *host.extended_groups(), host.defaults)
+    extras: dict[str, Any] = {}
+    for level in reversed(levels):
+        options = level.connection_options.get(CONNECTION)
+        extras |= (options and options.extras) or {}
+    host.connection_options.setdefault(CONNECTION, ConnectionOptions()).extras = extras
 
 
 def _address(body: DefaultsFile | FleetOptions | OtherOptions) -> dict[str, Any]:

@@ -91,6 +91,27 @@ def test_what_makes_every_host_fail_is_an_error_of_the_run() -> None:
         fleet.run(greet)
 
 
+def test_what_makes_every_host_fail_ends_the_run_before_the_hosts_that_wait() -> None:
+    transport = Recorded({"a": UsageError("the configuration is broken")})
+    with Fleet(inventory("a", "b", "c"), transport, workers=1) as fleet, pytest.raises(UsageError):
+        fleet.run(greet)
+    assert transport.opened == []
+
+
+def test_an_endpoint_carries_the_inventory_name_and_the_address() -> None:
+    seen: list[tuple[str, str]] = []
+
+    class Noting(Recorded):
+        def open(self, endpoint: Endpoint) -> Connection:
+            seen.append((endpoint.name, endpoint.address))
+            return super().open(endpoint)
+
+    hosts = Hosts({"db-1": Host("db-1", hostname="192.0.2.1"), "bare": Host("bare")})
+    with Fleet(Inventory(hosts=hosts), Noting(), workers=1) as fleet:
+        fleet.run(greet)
+    assert seen == [("db-1", "192.0.2.1"), ("bare", "bare")]
+
+
 def test_no_more_than_the_given_workers_at_a_time() -> None:
     together = threading.Barrier(3, timeout=10)
     running: list[int] = []

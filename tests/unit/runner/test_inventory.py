@@ -51,6 +51,27 @@ def test_relative_paths_of_extras_start_at_the_inventory_and_home_is_expanded(tm
     }
 
 
+def test_a_host_without_an_address_is_reached_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path, hosts="alone:\nelsewhere: {connection_options: {fleet: {hostname: 192.0.2.7}}}")
+    loaded = FleetInventory(str(tmp_path)).load()
+    assert loaded.hosts["alone"].get_connection_parameters("fleet").hostname == "alone"
+    assert [view.address for view in host_views(loaded)] == ["alone", "192.0.2.7"]
+
+
+def test_extras_are_joined_field_by_field_the_nearest_level_first(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        hosts="a: {groups: [g], connection_options: {fleet: {port: 24, extras: {proxy_jump: [bastion]}}}}\nb:",
+        groups="g: {connection_options: {fleet: {extras: {become: sudo, proxy_jump: [other]}}}}",
+        defaults="connection_options: {fleet: {extras: {become: none, identity_files: [/id]}}}",
+    )
+    hosts = FleetInventory(str(tmp_path)).load().hosts
+    near, far = (hosts[name].get_connection_parameters("fleet") for name in ("a", "b"))
+    assert near.extras == {"proxy_jump": ("bastion",), "become": "sudo", "identity_files": ["/id"]}
+    assert near.port == 24
+    assert far.extras == {"become": "none", "identity_files": ["/id"]}
+
+
 def test_scalars_are_what_was_written(tmp_path: Path) -> None:
     write(tmp_path, hosts='a: {password: "0123", data: {answer: yes, mode: 0644, window: 10:30}}')
     host = FleetInventory(str(tmp_path)).load().hosts["a"]
