@@ -109,4 +109,4 @@ pods() {
   frame end
 }
 
-pods "$@"
+{ pods "$@"; }

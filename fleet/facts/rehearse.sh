@@ -54,4 +54,4 @@ rehearse() {
     refuse "impossible ${said:-the rehearsal was ended}"
 }
 
-rehearse "$@"
+{ rehearse "$@"; }

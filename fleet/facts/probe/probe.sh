@@ -55,4 +55,5 @@ probe() {
   frame end
 }
 
-probe "$@"
+# In braces, for a line that is cut short would still be a command.
+{ probe "$@"; }
