@@ -149,9 +149,10 @@ def test_script_that_was_cut_off_runs_nothing(shell: str) -> None:
     if shutil.which(SHELLS[shell][0]) is None:
         pytest.skip(f"needs {shell}")
     script = rehearsal_script()
-    whole = len(script.rstrip()) - len(b'rehearse "$@"')
-    assert script[whole:].strip() == b'rehearse "$@"'
-    for length in (*range(0, whole, 997), whole):
+    call = b'{ rehearse "$@"; }\n'
+    assert script.endswith(call)
+    whole = len(script) - len(call)
+    for length in (*range(0, whole, 997), *range(whole, len(script) - 1)):
         done = subprocess.run(
             [shutil.which(SHELLS[shell][0]) or "", *SHELLS[shell][1:], "-s", "--", NONCE, "systemd-sysctl"],
             input=script[:length],
