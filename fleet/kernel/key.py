@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleet.kernel.pods import safe_sysctl, unsafe_sysctl
 from fleet.kernel.version import KernelVersion
 from fleet.model.finding import Scope
 
@@ -63,7 +64,8 @@ class Key:
         bounds: None for a counter that cannot be set.
         defaults: oldest first.
         effect: what the value does, and what it is often wrongly thought to do.
-        pod_remedy: how a pod gets the value, for the scope ``namespace``; else empty.
+        pod_safe_since: of the scope ``namespace``, the first release of Kubernetes in which any pod may set it; empty
+            for all supported ones, None where the kubelet has to allow it.
         sources: where this can be read.
     """
 
@@ -73,8 +75,17 @@ class Key:
     bounds: Bounds | None
     defaults: tuple[Default, ...]
     effect: str
-    pod_remedy: str = ""
+    pod_safe_since: str | None = None
     sources: tuple[str, ...]
+
+    @property
+    def pod_remedy(self) -> str:
+        """How a pod gets the value, for the scope ``namespace``; else empty."""
+        if self.scope != "namespace":
+            return ""
+        if self.pod_safe_since is None:
+            return unsafe_sysctl(self.name)
+        return safe_sysctl(self.name, since=self.pod_safe_since)
 
     def default_for(self, version: KernelVersion) -> str | None:
         """The value that a kernel of this version starts with, or None where it depends on the machine."""

@@ -1,7 +1,6 @@
 """Ports, forwarding, bridges, neighbours and IPVS."""
 
 from fleet.kernel.key import Bounds, Default, Key, Kind
-from fleet.kernel.pods import safe_sysctl
 from fleet.kernel.sources import AKS, IP_DOC, IPVS_DOC, POD_SYSCTLS
 from fleet.model.finding import Scope
 
@@ -20,7 +19,7 @@ _PORTS = (
             "local ports of outgoing connections. A port that stands in it and belongs to a NodePort or a daemon can be"
             " taken by an outgoing connection first"
         ),
-        pod_remedy=safe_sysctl(_PORT_RANGE),
+        pod_safe_since="",
         sources=(IP_DOC, AKS, POD_SYSCTLS),
     ),
     Key(
@@ -33,7 +32,7 @@ _PORTS = (
             "ports that outgoing connections never take by themselves. A write replaces the whole list, so what others"
             " reserved must be written again"
         ),
-        pod_remedy=safe_sysctl(_RESERVED, since="1.27"),
+        pod_safe_since="1.27",
         sources=(IP_DOC, POD_SYSCTLS),
     ),
     Key(
@@ -43,7 +42,7 @@ _PORTS = (
         bounds=Bounds(at_least=0, at_most=65_535, source=IP_DOC),
         defaults=(Default(value="1024"),),
         effect="first port that needs no privilege; ip_local_port_range may not begin below it",
-        pod_remedy=safe_sysctl(_UNPRIVILEGED),
+        pod_safe_since="",
         sources=(IP_DOC, POD_SYSCTLS),
     ),
 )

@@ -1,7 +1,6 @@
 """net.ipv4.tcp_* and the backlogs: sockets of the host itself and of pods with hostNetwork."""
 
 from fleet.kernel.key import Bounds, Default, Key, Kind
-from fleet.kernel.pods import safe_sysctl, unsafe_sysctl
 from fleet.kernel.sources import AKS, GKE, IP_DOC, NET_DOC, POD_SYSCTLS
 from fleet.kernel.version import KernelVersion
 
@@ -14,7 +13,6 @@ def _key(
     safe_since: str | None = None,
     sources: tuple[str, ...] = (IP_DOC,),
 ) -> Key:
-    remedy = unsafe_sysctl(name) if safe_since is None else safe_sysctl(name, since=safe_since)
     return Key(
         name=name,
         scope="namespace",
@@ -22,7 +20,7 @@ def _key(
         bounds=bounds,
         defaults=defaults,
         effect=effect,
-        pod_remedy=remedy,
+        pod_safe_since=safe_since,
         sources=(*sources, POD_SYSCTLS),
     )
 

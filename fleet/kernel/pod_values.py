@@ -4,19 +4,17 @@ A new network namespace starts at the kernel's defaults, whatever its node has: 
 node's own processes and pods with hostNetwork, and no other pod.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.key import Key
-from fleet.kernel.pods import unsafe_sysctl
 from fleet.kernel.values import equal
 from fleet.kernel.version import KernelVersion, parse_release
 from fleet.model.facts import Unavailable
 from fleet.model.finding import Finding, FindingStatus, Impact
-from fleet.model.pods import PodSample, PodSurvey
+from fleet.model.pods import PodRemedy, PodSample, PodSurvey, PodSysctl
 
 POD_KEYS: tuple[str, ...] = tuple(key.name for key in KEYS.values() if key.scope == "namespace")
 """The keys of which each pod has its own value, in dots."""
@@ -26,7 +24,7 @@ CONTROL = "pod-values"
 _TITLE = "Pods have the values that their node has"
 _WHY = (
     "A pod has its own network namespace, which starts at the kernel's defaults. What is set on the node does not reach"
-    " it: the value belongs in the pod's securityContext.sysctls."
+    " it: an application that needs the value gets it by the pod's securityContext.sysctls."
 )
 # A connection that idles longer than something on its way remembers it is reset; keepalive is what prevents that.
 _ENDS_IN_RESETS = "net.ipv4.tcp_keepalive_"
@@ -52,11 +50,6 @@ class PodDifference:
     pods: tuple[PodSample, ...]
     others: int
     sampled: int
-
-    @property
-    def is_unsafe(self) -> bool:
-        """Whether the kubelet must allow the key before a pod may set it."""
-        return self.key.pod_remedy == unsafe_sysctl(self.key.name)
 
 
 def judged_samples(survey: PodSurvey) -> tuple[PodSample, ...]:
@@ -102,22 +95,19 @@ def pod_findings(
     return tuple(_warning(difference, survey, samples) for difference in differences)
 
 
-def pod_security_context(differences: Sequence[PodDifference]) -> str:
-    """The lines of a pod's specification that give it its node's values.
+def pod_remedy(survey: PodSurvey | Unavailable, *, kernel: str) -> PodRemedy | None:
+    """What gives the pods of one node the values that they run without; None where nothing is known to lack.
 
-    https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/
+    Args:
+        survey: of the node.
+        kernel: its release, as ``uname -r`` prints it.
     """
-    lines = ["securityContext:", "  sysctls:"]
-    for difference in differences:
-        # A string of JSON is one of YAML too, and a value has to be a string there.
-        lines += [f"  - name: {difference.key.name}", f"    value: {json.dumps(difference.host, ensure_ascii=False)}"]
-    return "\n".join(lines) + "\n" if differences else ""
-
-
-def kubelet_allowance(differences: Sequence[PodDifference]) -> str:
-    """The kubelet's flag that the lines of `pod_security_context` need; empty where they need none."""
-    unsafe = [difference.key.name for difference in differences if difference.is_unsafe]
-    return f"--allowed-unsafe-sysctls={','.join(unsafe)}" if unsafe else ""
+    differences = () if isinstance(survey, Unavailable) else pod_differences(survey, kernel=kernel)
+    sysctls = tuple(
+        PodSysctl(name=difference.key.name, value=difference.host, safe_since=difference.key.pod_safe_since)
+        for difference in differences
+    )
+    return PodRemedy(sysctls=sysctls) if sysctls else None
 
 
 def _difference(key: Key, host: str, samples: Sequence[PodSample], default: str | None) -> PodDifference | None:
@@ -161,12 +151,12 @@ def _warning(difference: PodDifference, survey: PodSurvey, samples: Sequence[Pod
     impact: Impact = "medium" if key.name.startswith(_ENDS_IN_RESETS) else "low"
     return Finding(
         control=f"{CONTROL}-{key.name.removeprefix('net.').translate(str.maketrans('._/', '---'))}",
-        title=f"{_TITLE}: {key.name}",
+        title=f"Pods have their node's {key.name}",
         status="warn",
         impact=impact,
         reason=(
             f"{len(difference.pods)} of {_sampled(survey, samples)} run with {key.name}"
-            f" {_shown(difference.value)}{kind} while the host has {_shown(difference.host)}{others}: {key.pod_remedy}"
+            f" {_shown(difference.value)}{kind} while the host has {_shown(difference.host)}{others}"
         ),
         why=_WHY,
         settings=(key.name,),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from fleet.model.errors import HostErrorKind
 from fleet.model.facts import NodeFacts
+from fleet.model.pods import PodRemedy
 
 Impact = Literal["low", "medium", "high", "critical"]
 FindingStatus = Literal["pass", "fail", "warn", "skip", "error"]
@@ -123,7 +124,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAudit:
-    """One host of an audit; ``facts`` and ``findings`` are empty where ``error`` is set."""
+    """One host of an audit; ``facts`` and ``findings`` are empty where ``error`` is set.
+
+    Attributes:
+        pod_remedy: None where pods were not looked into, or lack nothing that their node has set.
+    """
 
     name: str
     status: HostStatus
@@ -131,6 +136,7 @@ class HostAudit:
     findings: tuple[Finding, ...] = ()
     settings: tuple[SettingState, ...] = ()
     protection: Mapping[Moment, Protection] | None = None
+    pod_remedy: PodRemedy | None = None
     facts: NodeFacts | None = None
 
 

@@ -38,3 +38,31 @@ class PodSurvey:
     host: Mapping[str, str]
     namespaces: int
     samples: tuple[PodSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSysctl:
+    """One key that a pod runs without, and has to be given.
+
+    Attributes:
+        name: in dots.
+        value: its node's.
+        safe_since: the first release of Kubernetes in which any pod may set it; empty for all supported ones, None
+            where the kubelet has to allow it.
+    """
+
+    name: str
+    value: str
+    safe_since: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodRemedy:
+    """What gives the pods of a node the values that the node has set and they run without; at least one."""
+
+    sysctls: tuple[PodSysctl, ...]
+
+    @property
+    def unsafe(self) -> tuple[str, ...]:
+        """The keys that the kubelet has to allow in every release."""
+        return tuple(sysctl.name for sysctl in self.sysctls if sysctl.safe_since is None)

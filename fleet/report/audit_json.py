@@ -15,6 +15,7 @@ from fleet.model.finding import (
     SettingState,
     WriterState,
 )
+from fleet.model.pods import PodRemedy
 from fleet.report.json_text import clean, json_text
 from fleet.report.status import host_counts
 
@@ -104,6 +105,29 @@ class ProtectionJson(BaseModel):
     reason: str
 
 
+class PodSysctlJson(BaseModel):
+    """One entry of a pod's `securityContext.sysctls`."""
+
+    name: str
+    value: str = Field(description="The node's value.")
+
+
+class PodSecurityContextJson(BaseModel):
+    """What belongs in the `securityContext` of a pod, as Kubernetes reads it."""
+
+    sysctls: list[PodSysctlJson]
+
+
+class PodRemedyJson(BaseModel):
+    """What gives the pods of a host the values that the host has set and they run without."""
+
+    security_context: PodSecurityContextJson
+    allowed_unsafe_sysctls: list[str] = Field(description="The keys that the kubelet has to allow first.")
+    safe_since: dict[str, str] = Field(
+        description="Since which release of Kubernetes any pod may set a key; before, the kubelet has to allow it."
+    )
+
+
 class HostJson(BaseModel):
     """One host."""
 
@@ -112,6 +136,9 @@ class HostJson(BaseModel):
     findings: list[FindingJson]
     settings: dict[str, SettingJson] = Field(description="By sysctl key, in dots.")
     protection: dict[Moment, ProtectionJson] | None = Field(description="By moment; null where nothing was judged.")
+    pod_remedy: PodRemedyJson | None = Field(
+        description="Set if `--pods` found pods without what the host has set, else null."
+    )
 
 
 class AuditJson(BaseModel):
@@ -163,6 +190,16 @@ def _host(host: HostAudit) -> HostJson:
             moment: ProtectionJson(status=clean(each.status), reason=clean(each.reason))
             for moment, each in host.protection.items()
         },
+        pod_remedy=None if host.pod_remedy is None else _pod_remedy(host.pod_remedy),
+    )
+
+
+def _pod_remedy(remedy: PodRemedy) -> PodRemedyJson:
+    entries = [PodSysctlJson(name=clean(sysctl.name), value=clean(sysctl.value)) for sysctl in remedy.sysctls]
+    return PodRemedyJson(
+        security_context=PodSecurityContextJson(sysctls=entries),
+        allowed_unsafe_sysctls=[*map(clean, remedy.unsafe)],
+        safe_since={clean(sysctl.name): clean(sysctl.safe_since) for sysctl in remedy.sysctls if sysctl.safe_since},
     )
 
 

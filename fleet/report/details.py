@@ -10,7 +10,14 @@ from fleet.report.explain import Note, notes, pod_remedy, states
 from fleet.report.grouping import ControlVerdicts, Verdict, name_hosts
 from fleet.report.layout import GAP, NARROWEST_WRAP, columns, hanging, shown
 from fleet.report.marks import FINDING_MARKS, IMPACT_STYLES
-from fleet.report.protection import PROTECTION_TITLE, ProtectionGroup
+from fleet.report.pod_remedy import (
+    POD_REMEDY_TITLE,
+    PodRemedyGroup,
+    kubelet_flag,
+    security_context,
+    where_it_belongs,
+)
+from fleet.report.protection import PROTECTION_TITLE, ProtectionGroup, by_guards
 from fleet.report.status import NOTEWORTHY
 from fleet.report.words import MOMENTS
 
@@ -18,21 +25,24 @@ _INDENT: Final = 6
 _NOTE_STYLES: Final = {"boot": "", "writer": "", "evidence": "dim", "remedy": "bold"}
 
 
-def render_details(control: ControlVerdicts, everyone: Sequence[str], *, width: int | None) -> list[Text]:
+def render_details(
+    control: ControlVerdicts, everyone: Sequence[str], *, width: int | None, why: bool = True
+) -> list[Text]:
     """One control: why it is there, and each outcome with the states behind it and the hosts that share it.
 
     Args:
         control: its outcomes.
         everyone: all hosts whose answer was judged.
         width: cells of the terminal; None never wraps.
+        why: whether to tell why it is there.
     """
     head = Text.assemble(shown(control.control, "bold"), "  ", (control.impact, IMPACT_STYLES[control.impact]), "  ")
     lines = hanging(head, shown(control.title), width=width)
     judged = [verdict for verdict in control.verdicts if verdict.status != "skip"]
-    if control.why and any(verdict.status in NOTEWORTHY for verdict in judged):
+    if why and control.why and any(verdict.status in NOTEWORTHY for verdict in judged):
         lines += hanging(Text("  "), shown(control.why, "dim"), width=width)
     keys = {state.key for verdict in judged for state in verdict.settings}
-    if len(keys) == 1:
+    if len(keys) == 1 and not keys & {*control.title.split()}:
         lines += hanging(Text("  "), shown(*keys), width=width)
     if judged and (remedy := pod_remedy(control)):
         lines += hanging(Text("  pods do not inherit it: ", style="dim"), shown(remedy, "dim"), width=width)
@@ -51,13 +61,28 @@ def render_details(control: ControlVerdicts, everyone: Sequence[str], *, width: 
 def render_protection(groups: Sequence[ProtectionGroup], everyone: Sequence[str], *, width: int | None) -> list[Text]:
     """What protects nodes of Kubernetes at each moment, a line for all that are alike."""
     titles = [Text(title, style="dim") for title in (*MOMENTS.values(), "hosts")]
-    rows = [[*map(_guard, group.guards), _hosts(group.hosts, everyone)] for group in groups]
+    rows = [[*map(_guard, guards), _hosts(hosts, everyone)] for guards, hosts in by_guards(groups)]
     head = Text(PROTECTION_TITLE, style="bold")
     lines = [head, *columns([titles, *rows], width=width, indent=2)]
+    reasons = [
+        [_first(group.hosts), Text.assemble((f"{moments}: ", "dim"), shown(reason))]
+        for group in groups
+        for moments, reason in group.reasons
+    ]
+    lines += columns(reasons, width=width, indent=2)
+    return lines
+
+
+def render_pod_remedies(groups: Sequence[PodRemedyGroup], everyone: Sequence[str], *, width: int | None) -> list[Text]:
+    """What to paste into the specification of pods, for all hosts that are alike, in lines that never wrap."""
+    lines = [Text(POD_REMEDY_TITLE, style="bold")]
+    lines += hanging(Text("  "), Text(where_it_belongs(groups), style="dim"), width=width)
     for group in groups:
-        for moment, reason in group.reasons:
-            start = Text(f"  {moment}: ", style="dim")
-            lines += hanging(start, Text.assemble(shown(reason), " (on ", shown(group.hosts[0]), ")"), width=width)
+        if len(everyone) > 1:
+            lines += hanging(Text("  on ", style="dim"), _hosts(group.hosts, everyone), width=width)
+        lines += [Text(f"{' ' * _INDENT}{line}") for line in security_context(group.remedy)]
+        if flag := kubelet_flag(group.remedy):
+            lines += [Text("  with the kubelet's flag", style="dim"), Text(f"{' ' * _INDENT}{flag}")]
     return lines
 
 
@@ -68,6 +93,11 @@ def _guard(guard: str) -> Text:
 def _hosts(names: Sequence[str], everyone: Sequence[str]) -> Text:
     """All their names, however many, with runs of numbers folded."""
     return Text(name_hosts([*map(_name, names)], [*map(_name, everyone)]))
+
+
+def _first(names: Sequence[str]) -> Text:
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return shown(f"{names[0]}{others}", "dim")
 
 
 def _name(host: str) -> str:

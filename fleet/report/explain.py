@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from fleet.kernel.catalogue import KEYS
+from fleet.kernel.pod_values import CONTROL as POD_VALUES
 from fleet.model.finding import SettingState
 from fleet.report.grouping import ControlVerdicts, Verdict
 from fleet.report.likeness import gist
@@ -45,7 +46,12 @@ def states(state: SettingState) -> tuple[tuple[str, str], ...]:
 
 
 def pod_remedy(control: ControlVerdicts) -> str:
-    """How pods get the value of a control whose key they do not inherit; empty for other controls."""
+    """How pods get the value of a control whose key they do not inherit; empty for other controls.
+
+    It is empty too for what was found in pods, the remedy of which stands below all findings.
+    """
+    if control.control.startswith(POD_VALUES):
+        return ""
     for verdict in control.verdicts:
         for state in verdict.settings:
             if state.scope == "namespace":

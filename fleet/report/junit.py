@@ -9,8 +9,10 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from fleet.model.finding import Audit, Finding, HostAudit, SettingState
+from fleet.model.pods import PodRemedy
 from fleet.model.text import printable
 from fleet.report.explain import boot_note, states
+from fleet.report.pod_remedy import POD_REMEDY_TITLE, kubelet_flag, security_context
 from fleet.report.status import finding_counts
 
 LONGEST_VALUE: Final = 2_000
@@ -21,7 +23,7 @@ def audit_junit(audit: Audit) -> str:
 
     ``fail`` becomes a failure, ``error`` and a host that could not be checked an error, ``skip`` skipped; ``warn``
     passes, with its reason as the output of the case. Below a reason stand the states of the setting, the line that
-    decides at boot, and the remedies.
+    decides at boot, and the remedies. What gives pods the values of their node is the output of the suite.
     """
     root = Element("testsuites", name=_text(f"fleet audit {audit.playbook}"))
     for host in audit.hosts.values():
@@ -43,7 +45,10 @@ def _suite(host: HostAudit, started: str) -> Element:
         behind = [line for key in finding.settings if key in settings for line in _behind(settings[key])]
         suite.append(_case(name, finding, behind))
     counts = finding_counts(host.findings)
-    suite.set("tests", str(len(suite)))
+    cases = len(suite)
+    if host.pod_remedy is not None:
+        SubElement(suite, "system-out").text = "\n".join(_of_pods(host.pod_remedy))
+    suite.set("tests", str(cases))
     suite.set("failures", str(counts["fail"]))
     suite.set("errors", str(counts["error"] + (host.error is not None)))
     suite.set("skipped", str(counts["skip"]))
@@ -77,6 +82,13 @@ def _behind(state: SettingState) -> Iterator[str]:
         yield f"{note.label}: {note.text}"
     for remedy in dict.fromkeys(writer.remedy for writer in state.writers if writer.remedy):
         yield f"remedy: {remedy}"
+
+
+def _of_pods(remedy: PodRemedy) -> Iterator[str]:
+    yield f"{POD_REMEDY_TITLE}:"
+    yield from security_context(remedy)
+    if flag := kubelet_flag(remedy):
+        yield f"kubelet: {flag}"
 
 
 def _lines(first: str, more: Iterable[str]) -> str:

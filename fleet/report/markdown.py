@@ -8,7 +8,14 @@ from fleet.model.finding import Audit, FindingStatus, HostAudit
 from fleet.model.text import printable
 from fleet.report.explain import notes, pod_remedy, states
 from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
-from fleet.report.protection import PROTECTION_TITLE, protection_groups
+from fleet.report.pod_remedy import (
+    POD_REMEDY_TITLE,
+    kubelet_flag,
+    pod_remedy_groups,
+    security_context,
+    where_it_belongs,
+)
+from fleet.report.protection import PROTECTION_TITLE, by_guards, protection_groups
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
 from fleet.report.words import HOST_COUNT_WORDS, MOMENTS
 
@@ -73,9 +80,10 @@ def _findings(audit: Audit, limit: int) -> str:
     everyone = [name for name, host in audit.hosts.items() if host.error is None]
     protection = _protection(audit, everyone)
     controls = by_control(audit, NOTEWORTHY)
-    if not controls and not protection:
+    remedies = _pod_remedies(audit, everyone)
+    if not controls and not protection and not remedies:
         return ""
-    blocks = (*protection, *(_details(control, everyone) for control in controls))
+    blocks = (*protection, *remedies, *(_details(control, everyone) for control in controls))
     left_out = "\n{} more parts of the findings are left out here: the JSON has them all.\n"
     return fill("\n### Findings\n", blocks, left_out, limit)
 
@@ -84,11 +92,11 @@ def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
     groups = protection_groups(audit, everything=False)
     if not groups:
         return ()
-    rows = [[*map(inert, group.guards), inert(name_hosts(group.hosts, everyone))] for group in groups]
+    rows = [[*map(inert, guards), inert(name_hosts(hosts, everyone))] for guards, hosts in by_guards(groups)]
     reasons = [
-        f"- {moment}: {inert(reason)} (on {inert(group.hosts[0])})\n"
+        f"- {moments}: {inert(reason)} (on {inert(group.hosts[0])})\n"
         for group in groups
-        for moment, reason in group.reasons
+        for moments, reason in group.reasons
     ]
     count = sum(len(group.hosts) for group in groups)
     return (
@@ -97,6 +105,22 @@ def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
         + ("\n" + "".join(reasons) if reasons else "")
         + "\n</details>\n",
     )
+
+
+def _pod_remedies(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
+    groups = pod_remedy_groups(audit)
+    if not groups:
+        return ()
+    lines = [f"\n<details><summary>{POD_REMEDY_TITLE}</summary>\n", f"{where_it_belongs(groups)}\n"]
+    for group in groups:
+        flag = kubelet_flag(group.remedy)
+        lines += [
+            f"On {inert(name_hosts(group.hosts, everyone))}:\n",
+            # No line of the block can end it: each begins with its own word, and is printable.
+            *("```yaml", *security_context(group.remedy), "```\n"),
+            *(("With the kubelet's flag:\n", "```", flag, "```\n") if flag else ()),
+        ]
+    return ("\n".join([*lines, "</details>\n"]),)
 
 
 def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """What keeps INVALID segments from resetting connections, now and later, told once for hosts alike."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fleet.kernel.kube import distribution
@@ -20,7 +20,7 @@ class ProtectionGroup:
 
     Attributes:
         guards: what protects them at each of the ``MOMENTS``, such as ``be_liberal``.
-        reasons: by moment in words, why they are not protected then or why it is not known, as on the first host;
+        reasons: moments in words, and why they are not protected then or why it is not known, as on the first host;
             without those that a finding gives already.
         hosts: inventory names, in the audit's order.
     """
@@ -56,6 +56,14 @@ def protection_groups(audit: Audit, *, everything: bool) -> tuple[ProtectionGrou
     return tuple(sorted(groups, key=lambda group: (_badness(group.guards), -len(group.hosts))))
 
 
+def by_guards(groups: Iterable[ProtectionGroup]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What protects at each moment, and all hosts of which that is true, whatever the reasons."""
+    alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for group in groups:
+        alike[group.guards] = alike.get(group.guards, ()) + group.hosts
+    return [*alike.items()]
+
+
 def _is_no_node(host: HostAudit) -> bool:
     """Whether no Services are translated there, so that there is nothing to protect."""
     return host.facts is not None and distribution(host.facts) == "none"
@@ -67,12 +75,14 @@ def _guard(protection: Protection) -> str:
 
 def _untold(host: HostAudit, protection: Mapping[Moment, Protection]) -> list[tuple[str, str]]:
     told = [finding.reason for finding in host.findings if finding.status != "pass"]
-    reasons: dict[str, str] = {}
+    reasons: dict[str, tuple[str, list[str]]] = {}
     for moment, words in MOMENTS.items():
         each = protection[moment]
         if each.status in {_UNPROTECTED, _UNKNOWN} and not any(each.reason in reason for reason in told):
-            reasons.setdefault(each.reason, words)
-    return [(words, reason) for reason, words in reasons.items()]
+            # What follows in brackets is from what it is known: the first moment's will do for the others.
+            fact, _, _ = each.reason.partition(" (")
+            reasons.setdefault(fact, (each.reason, []))[1].append(words)
+    return [(", ".join(moments), reason) for reason, moments in reasons.values()]
 
 
 def _badness(guards: tuple[str, ...]) -> tuple[int, ...]:

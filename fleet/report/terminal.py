@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from fleet.model.finding import Audit, Failure, FindingStatus, HostAudit
-from fleet.report.details import render_details, render_protection
+from fleet.report.details import render_details, render_pod_remedies, render_protection
 from fleet.report.grouping import ControlVerdicts, by_control
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.layout import columns, hanging, joined, shown
 from fleet.report.marks import FINDING_MARKS, HOST_MARKS, IMPACT_STYLES
+from fleet.report.pod_remedy import pod_remedy_groups
 from fleet.report.protection import protection_groups
 from fleet.report.status import NOTEWORTHY, finding_counts, host_counts, worst_finding, worst_first
 from fleet.report.words import HOST_COUNT_WORDS, count_hosts
@@ -45,7 +46,13 @@ def render_audit(audit: Audit, *, verbosity: int, width: int | None) -> Text:
             sections.append(render_protection(groups, everyone, width=width))
         others: tuple[FindingStatus, ...] = ("skip", "pass") if verbosity > 1 else ()
         controls = (*noteworthy, *(control for status in others for control in by_control(audit, {status})))
-        sections += [render_details(control, everyone, width=width) for control in controls]
+        # Controls of one kind, such as those of pods, share their reason for being: the first one tells it.
+        first = {control.why: control for control in reversed(controls)}
+        sections += [
+            render_details(control, everyone, width=width, why=first[control.why] is control) for control in controls
+        ]
+        if remedies := pod_remedy_groups(audit):
+            sections.append(render_pod_remedies(remedies, everyone, width=width))
     sections.append(hanging(Text(), render_summary(audit), width=width))
     return joined(line for number, lines in enumerate(sections) for line in ([Text()] if number else []) + lines)
 

@@ -53,13 +53,15 @@ def audit(
     def check(host: HostView, connection: Connection) -> HostAudit:
         facts = read_facts(host, connection, request)
         seen = evaluate(policy, facts, host=host, today=started.date())
-        findings = seen.findings + look_closer(looks, host.name, connection, facts)
+        closer = look_closer(looks, host.name, connection, facts)
+        findings = seen.findings + closer.findings
         return HostAudit(
             name=host.name,
             status=host_status(findings),
             findings=findings,
             settings=seen.settings,
             protection=seen.protection,
+            pod_remedy=closer.pod_remedy,
             facts=facts,
         )
 

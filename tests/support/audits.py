@@ -1,6 +1,7 @@
 """Audits made up for the tests of the reports."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fleet.model.errors import HostErrorKind
 from fleet.model.finding import (
@@ -18,6 +19,7 @@ from fleet.model.finding import (
     Source,
     WriterState,
 )
+from fleet.model.pods import PodRemedy, PodSysctl
 
 ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
 BE_LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
@@ -243,12 +245,36 @@ def k3s_node(name: str, *, pid: int = 412, file: str = "/etc/sysctl.d/90-conntra
     return checked(name, [failed], [kept], protection(LIBERAL, LIBERAL, RULE))
 
 
+POD_REMEDY = PodRemedy(
+    sysctls=(
+        PodSysctl(name="net.ipv4.tcp_keepalive_time", value="600", safe_since="1.29"),
+        PodSysctl(name=PORT_RANGE, value="1024 65535", safe_since=""),
+        PodSysctl(name="net.core.somaxconn", value="16384", safe_since=None),
+    )
+)
+
+
+def with_pods(host: HostAudit, remedy: PodRemedy = POD_REMEDY) -> HostAudit:
+    """The same node, on which ``--pods`` has found pods that lack its values."""
+    lacking = Finding(
+        control="pod-values-core-somaxconn",
+        title="Pods have their node's net.core.somaxconn",
+        status="warn",
+        impact="low",
+        reason="2 of 3 sampled pods run with net.core.somaxconn 4096 (the kernel's default) while the host has 16384",
+        why="A pod has its own network namespace.",
+        settings=("net.core.somaxconn",),
+    )
+    backlog = state("net.core.somaxconn", "16384", "at least 4096", "namespace")
+    return replace(host, findings=(*host.findings, lacking), settings=(*host.settings, backlog), pod_remedy=remedy)
+
+
 def sample_audit() -> Audit:
     """Every status of hosts and findings, and groups of hosts that share them."""
     return audit_of(
         *(node(f"web-{number:02}") for number in range(1, 7)),
         node("web-07", be_liberal="1"),
-        node("k3s-server-1", ports="1024 65535"),
+        with_pods(node("k3s-server-1", ports="1024 65535")),
         node("k3s-agent-1", be_liberal="1", fin="5"),
         node("db-1", broken=True),
         k3s_node("k3s-agent-2"),

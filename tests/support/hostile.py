@@ -16,6 +16,7 @@ from fleet.model.finding import (
     Source,
     WriterState,
 )
+from fleet.model.pods import PodRemedy, PodSysctl
 
 TRICKS = [
     "[red]x[/red]",
@@ -95,14 +96,29 @@ protections = st.none() | st.fixed_dictionaries(
 )
 
 
+pod_sysctls = st.builds(PodSysctl, name=texts, value=texts, safe_since=st.none() | texts)
+pod_remedies = st.none() | st.builds(PodRemedy, sysctls=st.lists(pod_sysctls, min_size=1, max_size=2).map(tuple))
+
+
 def _checked(
-    name: str, found: list[Finding], settings: list[SettingState], protection: dict[Moment, Protection] | None
+    name: str,
+    found: list[Finding],
+    settings: list[SettingState],
+    protection: dict[Moment, Protection] | None,
+    pod_remedy: PodRemedy | None,
 ) -> HostAudit:
     # Controls are about the settings of their host, so that what stands behind a finding is told too.
     about = tuple(state.key for state in settings)
     findings = tuple(replace(finding, settings=about + finding.settings) for finding in found)
     status = "findings" if any(finding.status in {"fail", "error"} for finding in found) else "ok"
-    return HostAudit(name=name, status=status, findings=findings, settings=tuple(settings), protection=protection)
+    return HostAudit(
+        name=name,
+        status=status,
+        findings=findings,
+        settings=tuple(settings),
+        protection=protection,
+        pod_remedy=pod_remedy,
+    )
 
 
 def _unchecked(name: str, message: str) -> HostAudit:
@@ -110,7 +126,7 @@ def _unchecked(name: str, message: str) -> HostAudit:
 
 
 hosts = st.one_of(
-    st.builds(_checked, texts, st.lists(findings, max_size=3), st.lists(states, max_size=2), protections),
+    st.builds(_checked, texts, st.lists(findings, max_size=3), st.lists(states, max_size=2), protections, pod_remedies),
     st.builds(_unchecked, texts, texts),
 )
 

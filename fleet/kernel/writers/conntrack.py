@@ -121,6 +121,6 @@ def _effect(key: str, eras: tuple[Era, ...], releases: Releases, evidence: tuple
     writes = possible_writes(eras, releases)
     reason = ""
     if len(writes) > 1:
-        known = "the release is not known" if releases.exact is None else f"patch releases of {releases} differ"
-        reason = f"{known}: it {', or '.join(map(str, writes))}"
+        known = "its release is not known" if releases.exact is None else f"patch releases of {releases} differ"
+        reason = f"{known}, and what it writes depends on that"
     return Effect(key=key, writes=writes, reason=reason, evidence=evidence)

@@ -115,7 +115,7 @@ def _told(writer: Writer) -> str:
 
 def _why_unknown(writers: Sequence[Writer], start: str | None, where: str) -> str:
     reasons = [f"{writer.name}: {writer.reason}" for writer in writers if writer.reason]
-    if start is None:
+    if not reasons and start is None:
         reasons.append(f"{where} is not known")
     if not reasons:
         names = ", ".join(f"{writer.name} {_told(writer)}" for writer in writers)

@@ -95,6 +95,11 @@ def test_the_reason_of_an_unknown_value_is_the_writers_own() -> None:
     assert outcome.reason == "a: its file could not be read"
 
 
+def test_an_unknown_boot_value_is_not_told_too_where_a_writer_is_what_is_not_known() -> None:
+    outcome = settled(KEY, "1", None, [_writer(reason="its file could not be read")]).after_reboot
+    assert (outcome.value, outcome.reason) == (None, "a: its file could not be read")
+
+
 def test_an_unknown_boot_value_is_said_to_be_unknown() -> None:
     outcome = settled(KEY, "1", None, [_writer(_write("raises", "5"))]).after_reboot
     assert outcome.value is None

@@ -3,7 +3,7 @@ import time
 
 import jsonschema
 from hypothesis import given
-from support.audits import BE_LIBERAL, ESTABLISHED, FIN_TIMEOUT, audit_of, checked, node, sample_audit, state
+from support.audits import BE_LIBERAL, ESTABLISHED, FIN_TIMEOUT, audit_of, checked, node, sample_audit, state, with_pods
 from support.hostile import audits
 
 from fleet.model.finding import Audit
@@ -83,6 +83,22 @@ def test_the_protection_of_a_node_is_told_for_each_moment() -> None:
     }
 
 
+def test_what_gives_pods_their_nodes_values_is_told_as_kubernetes_reads_it() -> None:
+    hosts = json.loads(audit_json(audit_of(with_pods(node("web-1")), node("web-2"))))["hosts"]
+    assert hosts["web-1"]["pod_remedy"] == {
+        "security_context": {
+            "sysctls": [
+                {"name": "net.ipv4.tcp_keepalive_time", "value": "600"},
+                {"name": "net.ipv4.ip_local_port_range", "value": "1024 65535"},
+                {"name": "net.core.somaxconn", "value": "16384"},
+            ]
+        },
+        "allowed_unsafe_sysctls": ["net.core.somaxconn"],
+        "safe_since": {"net.ipv4.tcp_keepalive_time": "1.29"},
+    }
+    assert hosts["web-2"]["pod_remedy"] is None
+
+
 def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
     host = json.loads(audit_json(sample_audit()))["hosts"]["db-3"]
     assert host == {
@@ -94,6 +110,7 @@ def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
         "findings": [],
         "settings": {},
         "protection": None,
+        "pod_remedy": None,
     }
 
 

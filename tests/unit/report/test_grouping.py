@@ -13,12 +13,13 @@ from fleet.report.status import NOTEWORTHY
 
 
 def test_hosts_with_the_same_outcome_are_told_together() -> None:
-    liberal, established, ports, buckets, fin = by_control(sample_audit(), NOTEWORTHY)
-    assert [group.control for group in (liberal, established, ports, buckets, fin)] == [
+    liberal, established, ports, buckets, pods, fin = by_control(sample_audit(), NOTEWORTHY)
+    assert [group.control for group in (liberal, established, ports, buckets, pods, fin)] == [
         "conntrack-be-liberal",
         "conntrack-timeout-established",
         "port-range-nodeports",
         "conntrack-buckets",
+        "pod-values-core-somaxconn",
         "tcp-fin-timeout",
     ]
     (verdict,) = liberal.verdicts

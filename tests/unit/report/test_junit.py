@@ -1,12 +1,13 @@
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
-from support.audits import ESTABLISHED, audit_of, k3s_node, sample_audit
+from support.audits import ESTABLISHED, POD_REMEDY, audit_of, k3s_node, node, sample_audit, with_pods
 from support.golden import assert_golden
 from support.hostile import audits
 
 from fleet.model.finding import Audit
 from fleet.report.junit import audit_junit
+from fleet.report.pod_remedy import security_context
 
 
 def parsed(audit: Audit) -> ET.Element:
@@ -49,6 +50,16 @@ def test_a_failure_holds_the_reason_the_states_the_line_that_decides_and_the_rem
     assert states == f"{ESTABLISHED}: live 3600, boot 86400, after reboot 3600, expected at least 7200"
     assert line.startswith("set by: /etc/sysctl.d/90-conntrack.conf:3, which wins over /etc/sysctl.d/10-base.conf:2")
     assert remedy.startswith("remedy: Write kube-proxy-arg+")
+
+
+def test_what_gives_pods_their_nodes_values_is_the_output_of_the_suite() -> None:
+    suite = parsed(audit_of(with_pods(node("web-1")))).findall("testsuite")[0]
+    assert suite.findtext("system-out", "").splitlines() == [
+        "What gives pods the values of their node:",
+        *security_context(POD_REMEDY),
+        "kubelet: --allowed-unsafe-sysctls=net.core.somaxconn",
+    ]
+    assert suite.get("tests") == str(len(suite.findall("testcase")))
 
 
 @given(audits)

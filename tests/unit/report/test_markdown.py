@@ -1,10 +1,11 @@
 from html.parser import HTMLParser
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from support.audits import ESTABLISHED, audit_of, k3s_node, node, sample_audit
+from support.audits import ESTABLISHED, POD_REMEDY, audit_of, k3s_node, node, sample_audit, with_pods
 from support.golden import assert_golden
 from support.hostile import TRICKS, audits
 
@@ -12,12 +13,13 @@ from fleet.model.finding import Audit, Finding, HostAudit
 from fleet.model.text import printable
 from fleet.report.grouping import by_control
 from fleet.report.markdown import audit_markdown, inert
+from fleet.report.pod_remedy import pod_remedy_groups
 from fleet.report.protection import protection_groups
 from fleet.report.status import NOTEWORTHY
 
 RENDERER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 OURS = {
-    *("h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "li", "code"),
+    *("h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "li", "code", "pre"),
 }
 
 
@@ -82,14 +84,16 @@ def test_any_text_shows_as_it_is_in_a_paragraph_and_in_a_table(text: str) -> Non
 def test_any_audit_keeps_its_table_and_holds_no_markup_but_ours(audit: Audit) -> None:
     page = Page(audit_markdown(audit))
     assert set(page.tags) <= OURS
-    assert page.attributes == []
+    blocks = pod_remedy_groups(audit)
+    assert page.attributes == [("class", "language-yaml")] * len(blocks)
+    assert page.tags.count("pre") == len(blocks) + sum(bool(group.remedy.unsafe) for group in blocks)
     verdicts = [verdict for control in by_control(audit, NOTEWORTHY) for verdict in control.verdicts]
     tables = [len(verdict.settings) for verdict in verdicts if verdict.settings]
     groups = len(protection_groups(audit, everything=False))
     tables += [groups] if groups else []
     assert page.tags.count("table") == 1 + len(tables)
     assert page.tags.count("tr") == 1 + len(audit.hosts) + sum(1 + rows for rows in tables)
-    assert page.tags.count("details") == len(by_control(audit, NOTEWORTHY)) + bool(groups)
+    assert page.tags.count("details") == len(by_control(audit, NOTEWORTHY)) + bool(groups) + bool(blocks)
 
 
 def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy() -> None:
@@ -100,6 +104,18 @@ def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy
     assert "- k3s: at each start sets it to 3600" in text
     assert "| be_liberal | be_liberal | INVALID rule | n |\n" in text
     assert "- remedy: <code>Write kube-proxy-arg" in text
+
+
+def test_what_gives_pods_their_nodes_values_is_a_block_of_yaml() -> None:
+    text = audit_markdown(audit_of(with_pods(node("web-1")), with_pods(node("web-2")), node("web-3")))
+    _, _, rest = text.partition("On all 3 checked hosts but web-3:\n\n```yaml\n")
+    code, _, rest = rest.partition("```\n")
+    assert yaml.safe_load(code) == {
+        "securityContext": {"sysctls": [{"name": sysctl.name, "value": sysctl.value} for sysctl in POD_REMEDY.sysctls]}
+    }
+    assert rest.startswith(
+        "\nWith the kubelet's flag:\n\n```\n--allowed-unsafe-sysctls=net.core.somaxconn\n```\n\n</details>\n"
+    )
 
 
 def test_a_large_fleet_fits_a_comment_and_says_what_is_left_out() -> None:

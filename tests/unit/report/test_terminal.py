@@ -21,12 +21,14 @@ from support.audits import (
     protection,
     sample_audit,
     state,
+    with_pods,
 )
 from support.facts import node_facts
 from support.golden import assert_golden
 from support.hostile import audits
 
 from fleet.model.finding import Audit, HostAudit
+from fleet.model.pods import PodRemedy, PodSysctl
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.terminal import render_audit, render_inventory
 
@@ -176,8 +178,23 @@ def test_what_protects_nodes_is_told_by_moment_with_the_unprotected_first() -> N
         "  now           after proxy restart  after reboot  hosts",
         "  unprotected   unprotected          unprotected   never",
         "  INVALID rule  INVALID rule         unprotected   all 3 checked hosts but never",
-        "  now: no rule and no be_liberal (on never)",
-        "  after reboot: no rule and no be_liberal (on later-1)",
+        "  never               now, after proxy restart, after reboot: no rule and no be_liberal",
+        "  later-1 and 1 more  after reboot: no rule and no be_liberal",
+    ]
+
+
+def test_hosts_that_are_unprotected_for_different_reasons_share_a_row_and_each_reason_is_told_once() -> None:
+    def unprotected(name: str, now: str, later: str) -> HostAudit:
+        moments = protection("unprotected", "unprotected", "unprotected")
+        told = {moment: replace(each, reason=now if moment == "now" else later) for moment, each in moments.items()}
+        said = finding("conntrack-be-liberal", "fail", reason=f"is bad: {now}")
+        return checked(name, [said], (), told)
+
+    audit = audit_of(unprotected("a", "no rule", "no rule (mode is ipvs)"), unprotected("b", "no rule", "no rule (x)"))
+    assert block(printed(audit, verbosity=1), "What protects")[2:] == [
+        "  unprotected  unprotected          unprotected   all 2 checked hosts",
+        "  a  after proxy restart, after reboot: no rule (mode is ipvs)",
+        "  b  after proxy restart, after reboot: no rule (x)",
     ]
 
 
@@ -209,6 +226,51 @@ def test_why_a_control_is_there_is_told_only_of_those_with_findings() -> None:
 def test_passes_and_skips_are_told_at_the_second_level_only() -> None:
     assert "IPVS is not in use" not in printed(sample_audit(), verbosity=1)
     assert "IPVS is not in use" in printed(sample_audit(), verbosity=2)
+
+
+def test_what_gives_pods_their_nodes_values_is_told_once_for_hosts_alike_ready_to_paste() -> None:
+    other = PodRemedy(sysctls=(PodSysctl(name=FIN_TIMEOUT, value="20", safe_since="1.29"),))
+    nodes = [with_pods(node(f"db-{number}")) for number in range(1, 4)]
+    text = printed(audit_of(with_pods(node("web-1"), other), *nodes), verbosity=1, width=80)
+    lines = block(text, "What gives pods")
+    assert lines[lines.index("  on all 4 checked hosts but web-1") :] == [
+        "  on all 4 checked hosts but web-1",
+        "      securityContext:",
+        "        sysctls:",
+        "        - name: net.ipv4.tcp_keepalive_time",
+        '          value: "600"  # safe since Kubernetes 1.29',
+        "        - name: net.ipv4.ip_local_port_range",
+        '          value: "1024 65535"  # safe',
+        "        - name: net.core.somaxconn",
+        '          value: "16384"  # unsafe',
+        "  with the kubelet's flag",
+        "      --allowed-unsafe-sysctls=net.core.somaxconn",
+        "  on web-1",
+        "      securityContext:",
+        "        sysctls:",
+        "        - name: net.ipv4.tcp_fin_timeout",
+        '          value: "20"  # safe since Kubernetes 1.29',
+    ]
+    assert "What gives pods" not in printed(audit_of(*nodes))
+
+
+def test_a_value_longer_than_the_terminal_stays_one_line_of_yaml() -> None:
+    ports = ",".join(map(str, range(1, 3000, 2)))
+    remedy = PodRemedy(sysctls=(PodSysctl(name="net.ipv4.ip_local_reserved_ports", value=ports, safe_since="1.27"),))
+    text = printed(audit_of(with_pods(node("n"), remedy)), verbosity=1, width=80)
+    assert f'\n          value: "{ports}"  # safe since Kubernetes 1.27\n' in text
+
+
+def test_how_pods_get_a_value_is_told_below_all_findings_of_pods_and_not_in_each() -> None:
+    text = printed(audit_of(with_pods(checked("n", []))), verbosity=1)
+    assert "pods do not inherit it" not in text
+    assert text.count("net.core.somaxconn") == 6  # host, table, title, verdict, line of YAML and flag
+
+
+def test_controls_of_one_reason_tell_it_once() -> None:
+    first = finding("tcp-fin-timeout", "warn", reason="r1")
+    text = printed(audit_of(checked("n", [first, replace(first, control="other", reason="r2")])), verbosity=1)
+    assert text.count("This is the life of") == 1
 
 
 @given(audits, st.sampled_from([None, 40, 80, 120]), st.booleans())
