@@ -8,7 +8,7 @@ from docs_commands import wrong_commands
 from docs_generated import generated
 from docs_links import broken_links
 
-from fleet.cli.main import app
+from fleet.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 

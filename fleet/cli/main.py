@@ -1,64 +1,85 @@
-"""The ``fleet`` command: where errors become messages and exit codes."""
+"""Where ``fleet`` begins and ends: errors and signals become messages and exit codes.
+
+The commands are imported when `main` runs, so that Ctrl-C while Python still loads them shows no traceback either.
+"""
 
 import os
+import signal
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
-import typer
-
-from fleet import __version__
-from fleet.cli import audit, facts, init, inventory, lab, schema
-from fleet.cli.output import complain
+from fleet.cli.streams import prepare_streams
 from fleet.model.errors import FleetError, UsageError
 from fleet.model.text import printable
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-
-app = typer.Typer(
-    name="fleet",
-    help="Audit and harden the kernels of Kubernetes nodes against connection resets, over SSH.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("init")(init.init)
-app.command("inventory")(inventory.inventory)
-app.command("facts")(facts.facts)
-app.command("audit")(audit.audit)
-app.command("schema")(schema.schema)
-app.add_typer(lab.app, name="lab")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"fleet {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
-) -> None: ...
+_EXIT_BY_SIGNAL = 128
+_MOST_SHOWN = 200
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point of the ``fleet`` program: ends with an exit code, having said on stderr what went wrong."""
+    prepare_streams()
+    try:
+        with _ended_by_signals():
+            code = _run(arguments)
+    except KeyboardInterrupt:
+        # While the commands were loaded; later typer turns it into an exit code.
+        sys.stderr.write("error: interrupted\n")
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    from fleet.cli.app import app  # noqa: PLC0415 see above
+    from fleet.cli.output import complain  # noqa: PLC0415 see above
+
     try:
         app(arguments)
     except FleetError as error:
         complain(str(error))
-        code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
     except SystemExit as end:
         # Typer's own way to end, after usage errors and help too.
         code = end.code if isinstance(end.code, int) else EXIT_ERROR
         if code == EXIT_INTERRUPTED:
             complain("interrupted")
+        elif code > _EXIT_BY_SIGNAL:
+            complain(f"ended by {signal.Signals(code - _EXIT_BY_SIGNAL).name}")
+        return code
     except Exception as error:
         if os.environ.get("FLEET_DEBUG"):
             raise
-        what = f"{type(error).__name__}: {printable(str(error), 200)}"
-        complain(f"{what}: this is a bug in fleet; FLEET_DEBUG=1 shows where")
-        code = EXIT_ERROR
-    sys.exit(code)
+        complain(_words(error))
+        return EXIT_ERROR
+    return 0
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        # A full disk or a missing right is the machine's, not a bug.
+        where = f"{printable(str(error.filename), _MOST_SHOWN)}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    what = f"{type(error).__name__}: {printable(str(error), _MOST_SHOWN)}"
+    return f"{what}: this is a bug in fleet; FLEET_DEBUG=1 shows where"
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and a lost terminal end a command as Ctrl-C does: the cursor comes back, no child is left."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(_EXIT_BY_SIGNAL + number)
+
+    # One that the caller ignores, as nohup does, stays ignored.
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)

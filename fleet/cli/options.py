@@ -1,8 +1,10 @@
 """Options that several commands share, each with one name, one default and one help text."""
 
 import functools
+import getpass
 import inspect
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
@@ -23,6 +25,10 @@ ENVIRONMENT = {
     "passphrase": "FLEET_KEY_PASSPHRASE",
     "become_password": "FLEET_BECOME_PASSWORD",
 }
+
+
+LONGEST = 86_400.0
+"""Seconds that any limit may have; the clocks below take no infinity."""
 
 
 class Become(StrEnum):
@@ -68,13 +74,15 @@ AcceptNewOption = Annotated[
     typer.Option("--accept-new", help="Trust and remember hosts seen for the first time; never a changed key."),
 ]
 ConnectTimeoutOption = Annotated[
-    float, typer.Option("--connect-timeout", min=0.1, metavar="SECONDS", help="Limit for TCP to connect.")
+    float, typer.Option("--connect-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for TCP to connect.")
 ]
 AuthTimeoutOption = Annotated[
-    float, typer.Option("--auth-timeout", min=0.1, metavar="SECONDS", help="Limit for the handshake and login.")
+    float,
+    typer.Option("--auth-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for the handshake and login."),
 ]
 CommandTimeoutOption = Annotated[
-    float, typer.Option("--command-timeout", min=0.1, metavar="SECONDS", help="Limit for one command on a host.")
+    float,
+    typer.Option("--command-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for one command on a host."),
 ]
 
 DEFAULT_LIMITS = TimeLimits()
@@ -130,6 +138,9 @@ def _secret(name: str, prompt: str, *, ask: bool) -> Secret | None:
         value = os.environ.get(ENVIRONMENT[name])
         return Secret(value) if value else None
     try:
-        return Secret(typer.prompt(prompt, hide_input=True, err=True))
-    except typer.Abort:
+        with warnings.catch_warnings():
+            # Without a terminal getpass would read what is typed, or piped, in the open.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return Secret(getpass.getpass(f"{prompt}: "))
+    except (EOFError, getpass.GetPassWarning):
         raise UsageError(f"{prompt}: no answer; where nobody can type, set ${ENVIRONMENT[name]}") from None

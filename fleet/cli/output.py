@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -12,10 +13,16 @@ from fleet.model.errors import FleetError
 WIDTH_WITHOUT_TERMINAL = 120
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `show`: rich would end the program with 1 here, whatever the result."""
+        raise  # noqa: PLE0704 rich calls this while it handles the BrokenPipeError
+
+
 def console(stream: TextIO) -> Console:
     """A console that colours and fits a terminal, and writes plain lines of a fixed width anywhere else."""
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def terminal_width() -> int | None:
@@ -41,15 +48,10 @@ def show(result: RenderableType, output: Path | None) -> None:
         output: a regular file is replaced in one step; a pipe or device is written to.
 
     Raises:
-        FleetError: the file cannot be written.
+        FleetError: it cannot be written.
     """
     if output is None:
-        try:
-            _write(result, sys.stdout)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader, such as `head`, has what it wanted. Python would complain once more when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _show(result)
         return
     try:
         if output.exists() and not output.is_file():
@@ -67,6 +69,21 @@ def show(result: RenderableType, output: Path | None) -> None:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise FleetError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _show(result: RenderableType) -> None:
+    if isinstance(result, str) and isinstance(sys.stdout, TextIOWrapper):
+        # Formats for programs are UTF-8 whatever the locale.
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        _write(result, sys.stdout)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a broken pipe, such as `head`, has what it wanted.
+        if not isinstance(error, BrokenPipeError):
+            raise FleetError(f"cannot write the result: {error.strerror}") from error
 
 
 def _write(result: RenderableType, stream: TextIO) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from threading import Lock
 from time import monotonic
 from typing import IO
 
@@ -71,6 +72,8 @@ class ProxyProcess:
 
     def __init__(self, target: Target) -> None:
         self._name = target.name
+        self._lock = Lock()
+        self._is_closed = False
         self.socket, theirs = socket.socketpair()
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by close()
         try:
@@ -104,7 +107,11 @@ class ProxyProcess:
         )
 
     def close(self) -> None:
-        """End the command and whatever it started."""
+        """End the command and whatever it started; a second call does nothing."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
         self.socket.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):

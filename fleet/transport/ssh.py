@@ -40,6 +40,8 @@ class SshTransport:
         self._jumps: Once[Target, _Login] = Once()
         self._lock = Lock()
         self._open: set[_Login] = set()
+        self._processes: set[ProxyProcess] = set()
+        self._is_closed = False
 
     def resolve(self, endpoint: Endpoint) -> Target:
         """Tell how a host would be reached, without touching the network.
@@ -69,11 +71,16 @@ class SshTransport:
     def close(self) -> None:
         """Close every connection that is still open; a second call does nothing."""
         with self._lock:
+            self._is_closed = True
             left = list(self._open)
+            processes = list(self._processes)
         jumps = set(self._jumps.values())
         # Jump hosts last: closing one ends the connections through it.
         for login in sorted(left, key=lambda login: login in jumps):
             login.close()
+        # Of hosts that an interrupt leaves in the middle of their handshake.
+        for process in processes:
+            process.close()
         self._keys.close()
 
     def __enter__(self) -> Self:
@@ -112,10 +119,26 @@ class SshTransport:
             channel = self._tunnel(target, target.via)
             return channel, channel.close, _as_it_is
         if target.proxy_command is not None:
-            process = ProxyProcess(target)
-            return process.socket, process.close, lambda error: _explained(process, error)
+            process = self._start(target)
+            return process.socket, lambda: self._end(process), lambda error: _explained(process, error)
         sock = dial(target)
         return sock, sock.close, _as_it_is
+
+    def _start(self, target: Target) -> ProxyProcess:
+        process = ProxyProcess(target)
+        with self._lock:
+            late = self._is_closed
+            if not late:
+                self._processes.add(process)
+        if late:
+            process.close()
+            raise UnreachableError(target.name, "the run has ended")
+        return process
+
+    def _end(self, process: ProxyProcess) -> None:
+        process.close()
+        with self._lock:
+            self._processes.discard(process)
 
     def _tunnel(self, target: Target, via: Target) -> paramiko.Channel:
         wire = self._jump(target, via).wire

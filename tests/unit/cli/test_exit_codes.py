@@ -74,5 +74,15 @@ def test_a_prompt_that_nobody_can_answer_names_the_variable(
     assert "FLEET_SSH_PASSWORD" in error
 
 
+def test_an_interrupt_at_a_prompt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("getpass.getpass", _interrupted)
+    code, _, error = run(capsys, "facts", "--local", "--ask-pass")
+    assert (code, error) == (130, "error: interrupted\n")
+
+
+def _interrupted(*_: object, **__: object) -> str:
+    raise KeyboardInterrupt
+
+
 def _no_terminal(*_: object, **__: object) -> str:
     raise EOFError
