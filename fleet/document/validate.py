@@ -34,6 +34,12 @@ _TYPES = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+_SECRETS = {("password",)}
+"""Keys whose values no message may show."""
+
+_OF_A_KEY = "[key]"
+"""How pydantic ends the location of a mapping's key, as opposed to its value."""
+
 _COMPARISONS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -77,6 +83,8 @@ def _refusal(document: Document, model: type[pydantic.BaseModel], details: Error
     if kind == "missing":
         where = "" if len(location) == 1 else f" in {_name(location[:-1])}"
         return document.error(f"key '{location[-1]}' is missing{where}", location[:-1])
+    if location and location[-1] == _OF_A_KEY:
+        return document.error(f"'{location[-2]}' {_problem(details)}", location[:-1], at_key=True)
     return document.error(f"{_name(location)} {_problem(details)}", location, hint=_hint(details))
 
 
@@ -84,6 +92,8 @@ def _problem(details: ErrorDetails) -> str:
     """What is wrong with a value, to follow its name."""
     kind, context = details["type"], details.get("ctx", {})
     if expected := _TYPES.get(kind) or _COMPARISONS.get(kind, "").format(**context):
+        if details["loc"][-1:] in _SECRETS:
+            return f"must be {expected}"
         return f"must be {expected}, not {_shown(details['input'])}"
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"

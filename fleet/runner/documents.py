@@ -1,6 +1,7 @@
 """The inventory files as people write them: nornir's SimpleInventory, field by field."""
 
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
@@ -16,6 +17,17 @@ def _checked_name(name: str) -> str:
     if not name or not all(char.isalnum() or char in "._-:@" for char in name) or name in {"all", "and", "or", "not"}:
         raise ValueError("is no name: letters, digits and . _ - : @, and not all, and, or, not")
     return name
+
+
+def _checked_hostname(hostname: str) -> str:
+    if ":" in hostname:
+        try:
+            IPv6Address(hostname)
+        except ValueError:
+            raise ValueError("is no host name and no address: a port stands in 'port', a user in 'username'") from None
+    elif not hostname or hostname.startswith("-") or any(char.isspace() or char in "/@[]" for char in hostname):
+        raise ValueError("is no host name and no address")
+    return hostname
 
 
 Name = Annotated[str, AfterValidator(_checked_name)]
@@ -39,9 +51,9 @@ class SshExtras(StrictModel):
 class Addressed(StrictModel):
     """What nornir lets hosts, groups, defaults and connections say about reaching a host."""
 
-    hostname: str | None = None
+    hostname: Annotated[str, AfterValidator(_checked_hostname)] | None = None
     port: Port | None = None
-    username: str | None = None
+    username: Annotated[str, Field(min_length=1)] | None = None
     password: str | None = None
     platform: str | None = None
 

@@ -33,6 +33,14 @@ def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
 
 
+def test_the_playbook_of_the_readme_loads(tmp_path: Path) -> None:
+    (playbook,) = examples("../README.md", "yaml")
+    path = tmp_path / "playbook.yaml"
+    path.write_text(playbook)
+    policy = load_playbook(path)
+    assert {"conntrack-max", "tcp-keepalive-time"} <= {control.id for control in policy.controls}
+
+
 def test_the_inventory_of_the_documentation_loads() -> None:
     hosts, groups, defaults = examples("inventory.md", "yaml")
     assert "k3s-agent-1" in validate(parse(hosts.encode(), "hosts.yaml"), ElementsFile).root

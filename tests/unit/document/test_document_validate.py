@@ -14,6 +14,15 @@ class Wheel(StrictModel):
     rim: Literal["steel", "alloy"] = "steel"
 
 
+def _without_blank(text: str) -> str:
+    if " " in text:
+        raise ValueError("must not contain a blank")
+    return text
+
+
+Plain = Annotated[str, pydantic.AfterValidator(_without_blank)]
+
+
 class Car(StrictModel):
     name: str
     wheels: Items[Wheel] = ()
@@ -21,13 +30,13 @@ class Car(StrictModel):
     labels: Annotated[dict[str, str], pydantic.Field(default_factory=dict)]
     set_: Annotated[int, pydantic.Field(alias="set")] = 0
     fast: bool = False
+    password: str = ""
+    colours: Annotated[dict[Plain, int], pydantic.Field(default_factory=dict)]
 
     @pydantic.field_validator("name")
     @classmethod
     def _no_blank(cls, name: str) -> str:
-        if " " in name:
-            raise ValueError("must not contain a blank")
-        return name
+        return _without_blank(name)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,8 @@ class Car(StrictModel):
         ("name: x\nzzz: 1\n", "car.yaml:2:1: unknown key 'zzz'"),
         ("wheels: []\n", "car.yaml:1:1: key 'name' is missing"),
         ("name: x\nwheels:\n  - {rim: alloy}\n", "car.yaml:3:5: key 'size' is missing in 'wheels[0]'"),
+        ("name: x\npassword: 12345\n", "car.yaml:2:11: 'password' must be text (quote it to make it text)"),
+        ("name: x\ncolours:\n  a b: 1\n", "car.yaml:3:3: 'a b' must not contain a blank"),
         ("name: 5\n", "car.yaml:1:7: 'name' must be text, not 5 (quote it to make it text)"),
         ("name:\n", "car.yaml:1:6: 'name' must be text, not empty"),
         ("name: [x]\n", "car.yaml:1:7: 'name' must be text, not a list"),

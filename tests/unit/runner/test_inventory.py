@@ -58,6 +58,12 @@ def test_a_host_without_an_address_is_reached_by_its_name(tmp_path: Path) -> Non
     assert [view.address for view in host_views(loaded)] == ["alone", "192.0.2.7"]
 
 
+@pytest.mark.parametrize("hostname", ["192.0.2.1", "2001:db8::1", "fe80::1%eth0", "db-1.example.org", "alias_of_ssh"])
+def test_addresses_names_and_aliases_are_hostnames(hostname: str, tmp_path: Path) -> None:
+    write(tmp_path, hosts=f"a: {{hostname: '{hostname}'}}")
+    assert [view.address for view in host_views(FleetInventory(str(tmp_path)).load())] == [hostname]
+
+
 def test_extras_are_joined_field_by_field_the_nearest_level_first(tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -94,7 +100,14 @@ def test_options_of_other_nornir_plugins_are_left_alone(tmp_path: Path) -> None:
         ("hosts", "a: {port: '22'}", "hosts.yaml:1:11", "whole number"),
         ("hosts", "a: {groups: [dbx]}", "hosts.yaml:1:14", "no group 'dbx' (did you mean 'db'?)"),
         ("hosts", "a: {groups: db}", "hosts.yaml:1:13", "list"),
-        ("hosts", "a b: {}", "hosts.yaml:1:", "is no name"),
+        ("hosts", "a b: {}", "hosts.yaml:1:1", "'a b' is no name"),
+        ("hosts", "a: {hostname: 192.0.2.1:22}", "hosts.yaml:1:15", "a port stands in 'port'"),
+        ("hosts", "a: {hostname: ssh://192.0.2.1}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {hostname: ops@192.0.2.1}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {hostname: '192.0.2.1 '}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {hostname: ''}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {hostname: -oProxyCommand=x}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {username: ''}", "hosts.yaml:1:15", "must not be empty"),
         ("hosts", "a: {connection_options: {fleet: {extras: {becom: sudo}}}}", "hosts.yaml:1:43", "become"),
         ("hosts", "- a", "hosts.yaml:1:1", "mapping"),
         ("groups", "db: {groups: [db]}", "groups.yaml:1:14", "cannot contain itself"),
