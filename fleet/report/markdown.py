@@ -10,6 +10,7 @@ from fleet.report.explain import notes, pod_remedy, states
 from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
 from fleet.report.pod_remedy import (
     POD_REMEDY_TITLE,
+    PodRemedyGroup,
     kubelet_flag,
     pod_remedy_groups,
     security_context,
@@ -80,10 +81,10 @@ def _findings(audit: Audit, limit: int) -> str:
     everyone = [name for name, host in audit.hosts.items() if host.error is None]
     protection = _protection(audit, everyone)
     controls = by_control(audit, NOTEWORTHY)
-    remedies = _pod_remedies(audit, everyone)
+    remedies = [_pod_remedy(group, everyone) for group in pod_remedy_groups(audit)]
     if not controls and not protection and not remedies:
         return ""
-    blocks = (*protection, *remedies, *(_details(control, everyone) for control in controls))
+    blocks = (*protection, *(_details(control, everyone) for control in controls), *remedies)
     left_out = "\n{} more parts of the findings are left out here: the JSON has them all.\n"
     return fill("\n### Findings\n", blocks, left_out, limit)
 
@@ -107,20 +108,17 @@ def _protection(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _pod_remedies(audit: Audit, everyone: Sequence[str]) -> tuple[str, ...]:
-    groups = pod_remedy_groups(audit)
-    if not groups:
-        return ()
-    lines = [f"\n<details><summary>{POD_REMEDY_TITLE}</summary>\n", f"{where_it_belongs(groups)}\n"]
-    for group in groups:
-        flag = kubelet_flag(group.remedy)
-        lines += [
-            f"On {inert(name_hosts(group.hosts, everyone))}:\n",
-            # No line of the block can end it: each begins with its own word, and is printable.
-            *("```yaml", *security_context(group.remedy), "```\n"),
-            *(("With the kubelet's flag:\n", "```", flag, "```\n") if flag else ()),
-        ]
-    return ("\n".join([*lines, "</details>\n"]),)
+def _pod_remedy(group: PodRemedyGroup, everyone: Sequence[str]) -> str:
+    flag = kubelet_flag(group.remedy)
+    lines = [
+        f"\n<details><summary>{POD_REMEDY_TITLE}</summary>\n",
+        f"For pods on {inert(name_hosts(group.hosts, everyone))}. {where_it_belongs([group])}\n",
+        # No line of the block can end it: each begins with its own word, and is printable.
+        *("```yaml", *security_context(group.remedy), "```\n"),
+        *(("With the kubelet's flag:\n", "```", flag, "```\n") if flag else ()),
+        "</details>\n",
+    ]
+    return "\n".join(lines)
 
 
 def _details(control: ControlVerdicts, everyone: Sequence[str]) -> str:

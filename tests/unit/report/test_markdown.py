@@ -10,6 +10,7 @@ from support.golden import assert_golden
 from support.hostile import TRICKS, audits
 
 from fleet.model.finding import Audit, Finding, HostAudit
+from fleet.model.pods import PodRemedy, PodSysctl
 from fleet.model.text import printable
 from fleet.report.grouping import by_control
 from fleet.report.markdown import audit_markdown, inert
@@ -93,7 +94,7 @@ def test_any_audit_keeps_its_table_and_holds_no_markup_but_ours(audit: Audit) ->
     tables += [groups] if groups else []
     assert page.tags.count("table") == 1 + len(tables)
     assert page.tags.count("tr") == 1 + len(audit.hosts) + sum(1 + rows for rows in tables)
-    assert page.tags.count("details") == len(by_control(audit, NOTEWORTHY)) + bool(groups) + bool(blocks)
+    assert page.tags.count("details") == len(by_control(audit, NOTEWORTHY)) + bool(groups) + len(blocks)
 
 
 def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy() -> None:
@@ -108,7 +109,8 @@ def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy
 
 def test_what_gives_pods_their_nodes_values_is_a_block_of_yaml() -> None:
     text = audit_markdown(audit_of(with_pods(node("web-1")), with_pods(node("web-2")), node("web-3")))
-    _, _, rest = text.partition("On all 3 checked hosts but web-3:\n\n```yaml\n")
+    _, _, rest = text.partition("\nFor pods on all 3 checked hosts but web-3. These lines belong in the specification of pods")
+    _, _, rest = rest.partition("\n```yaml\n")
     code, _, rest = rest.partition("```\n")
     assert yaml.safe_load(code) == {
         "securityContext": {"sysctls": [{"name": sysctl.name, "value": sysctl.value} for sysctl in POD_REMEDY.sysctls]}
@@ -129,6 +131,19 @@ def test_a_large_fleet_fits_a_comment_and_says_what_is_left_out() -> None:
 @given(audits, st.integers(6_000, 9_000))
 def test_the_length_is_bounded_whatever_the_text(audit: Audit, limit: int) -> None:
     assert len(audit_markdown(audit, limit=limit)) <= limit
+
+
+def test_what_pods_lack_on_many_nodes_leaves_room_for_the_findings() -> None:
+    nodes = [
+        with_pods(
+            node(f"n-{number}"),
+            PodRemedy(sysctls=(PodSysctl(name="net.ipv4.tcp_fin_timeout", value=f"{number}", safe_since=""),)),
+        )
+        for number in range(400)
+    ]
+    text = audit_markdown(audit_of(*nodes))
+    assert "fail on all 400 checked hosts: is 0, expected 1" in text
+    assert f"\n{400 - text.count('```yaml')} more parts of the findings are left out" in text
 
 
 def different(number: int) -> HostAudit:

@@ -27,7 +27,7 @@ from support.facts import node_facts
 from support.golden import assert_golden
 from support.hostile import audits
 
-from fleet.model.finding import Audit, HostAudit
+from fleet.model.finding import Audit, HostAudit, Moment, Protection
 from fleet.model.pods import PodRemedy, PodSysctl
 from fleet.report.inventory_json import SelectedHost
 from fleet.report.terminal import render_audit, render_inventory
@@ -184,17 +184,21 @@ def test_what_protects_nodes_is_told_by_moment_with_the_unprotected_first() -> N
 
 
 def test_hosts_that_are_unprotected_for_different_reasons_share_a_row_and_each_reason_is_told_once() -> None:
-    def unprotected(name: str, now: str, later: str) -> HostAudit:
-        moments = protection("unprotected", "unprotected", "unprotected")
-        told = {moment: replace(each, reason=now if moment == "now" else later) for moment, each in moments.items()}
-        said = finding("conntrack-be-liberal", "fail", reason=f"is bad: {now}")
-        return checked(name, [said], (), told)
+    def unprotected(name: str, mode: str) -> HostAudit:
+        told: dict[Moment, str] = {
+            "now": "no rule",
+            "after_proxy_restart": f"no rule ({mode})",
+            "after_reboot": f"no rule (nothing writes the value; {mode})",
+        }
+        said = finding("conntrack-be-liberal", "fail", reason="is bad: no rule")
+        moments = {moment: Protection(status="unprotected", reason=reason) for moment, reason in told.items()}
+        return checked(name, [said], (), moments)
 
-    audit = audit_of(unprotected("a", "no rule", "no rule (mode is ipvs)"), unprotected("b", "no rule", "no rule (x)"))
+    audit = audit_of(unprotected("a", "mode is ipvs"), unprotected("b", "mode is nftables"))
     assert block(printed(audit, verbosity=1), "What protects")[2:] == [
         "  unprotected  unprotected          unprotected   all 2 checked hosts",
         "  a  after proxy restart, after reboot: no rule (mode is ipvs)",
-        "  b  after proxy restart, after reboot: no rule (x)",
+        "  b  after proxy restart, after reboot: no rule (mode is nftables)",
     ]
 
 
