@@ -109,7 +109,9 @@ def test_the_states_stand_side_by_side_with_the_winner_the_writer_and_the_remedy
 
 def test_what_gives_pods_their_nodes_values_is_a_block_of_yaml() -> None:
     text = audit_markdown(audit_of(with_pods(node("web-1")), with_pods(node("web-2")), node("web-3")))
-    _, _, rest = text.partition("\nFor pods on all 3 checked hosts but web-3. These lines belong in the specification of pods")
+    _, _, rest = text.partition(
+        "\nFor pods on all 3 checked hosts but web-3. These lines belong in the specification of pods"
+    )
     _, _, rest = rest.partition("\n```yaml\n")
     code, _, rest = rest.partition("```\n")
     assert yaml.safe_load(code) == {
