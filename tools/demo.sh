@@ -5,20 +5,25 @@ set -eu
 NODES=${NODES:-12}
 state=$(mktemp -d "${TMPDIR:-/tmp}/fleet-demo.XXXXXX")
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' dim='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
+fi
+
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 # Findings (exit code 3) are what the demo is there to show; any other failure ends it.
 show() {
-    printf '\033[2m$ fleet'
+    printf '%s$ fleet' "$dim"
     for word; do
         case $word in *[!A-Za-z0-9/._-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
     done
-    printf '\033[0m\n'
+    printf '%s\n' "$plain"
     status=0
     fleet "$@" || status=$?
     case $status in
         0) ;;
-        3) printf '\033[2m(exit code 3: there are findings)\033[0m\n' ;;
+        3) printf '%s(exit code 3: there are findings)%s\n' "$dim" "$plain" ;;
         *) exit "$status" ;;
     esac
 }

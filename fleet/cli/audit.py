@@ -8,7 +8,7 @@ import typer
 from rich.console import RenderableType
 
 from fleet.cli import options
-from fleet.cli.output import note, show, terminal_width
+from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
 from fleet.cli.target import target
@@ -75,6 +75,7 @@ def audit(
     """
     if comparing and form is Format.JUNIT:
         raise UsageError("a comparison has no test cases: use --format table, json or markdown with --compare")
+    check_output(output)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
     asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}

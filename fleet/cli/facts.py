@@ -6,7 +6,7 @@ import typer
 
 from fleet import __version__
 from fleet.cli import options
-from fleet.cli.output import show
+from fleet.cli.output import check_output, show
 from fleet.cli.progress import host_progress
 from fleet.cli.target import target
 from fleet.facts import ProbeRequest
@@ -29,6 +29,7 @@ def facts(
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Show as JSON what one reading of each node gives. Nothing is changed; secrets are masked."""
+    check_output(output)
     chosen = target(inventory=inventory, local=local, limit=limit)
     request = ProbeRequest(keys=tuple(KEYS))
     started = datetime.now(UTC)

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.console import Console, RenderableType
 
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, UsageError
 
 WIDTH_WITHOUT_TERMINAL = 120
 
@@ -38,6 +38,20 @@ def complain(message: str) -> None:
 def note(message: str) -> None:
     """Say something on stderr that is not part of the result."""
     console(sys.stderr).print(message, soft_wrap=True)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse, before a long run, a file that its result could not be written to.
+
+    Raises:
+        UsageError: its directory is not there, or may not be written to.
+    """
+    if output is None or (output.exists() and not output.is_file()):
+        return
+    if not output.parent.is_dir():
+        raise UsageError(f"cannot write {output}: there is no directory {output.parent}")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {output}: the directory {output.parent} is not writable")
 
 
 def show(result: RenderableType, output: Path | None) -> None:

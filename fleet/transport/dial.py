@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-from threading import Lock
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from time import monotonic
-from typing import IO
+from typing import IO, Any
 
 from fleet.model.errors import UnreachableError
 from fleet.model.text import printable
@@ -18,6 +20,8 @@ from fleet.transport.wire import remaining
 
 _KEEPALIVES_LOST = 3
 _PROXY_END = 2.0
+
+_AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
 def dial(target: Target) -> socket.socket:
@@ -31,11 +35,7 @@ def dial(target: Target) -> socket.socket:
     limit = target.limits.connect
     deadline = monotonic() + limit
     where = target.address
-    try:
-        addresses = socket.getaddrinfo(target.hostname, target.port, target.family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        reason = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "not a host name")
-        raise connect_error(target.name, target.hostname, reason, limit) from error
+    addresses = _addresses(target, deadline)
     failures: list[OSError] = []
     for position, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
@@ -58,6 +58,28 @@ def dial(target: Target) -> socket.socket:
     # The address that answered something tells more than the one that did not.
     telling = next((error for error in failures if isinstance(error, ConnectionRefusedError)), failures[-1])
     raise connect_error(target.name, where, telling, limit) from telling
+
+
+def _addresses(target: Target, deadline: float) -> Sequence[_AddressInfo]:
+    """Resolve the name, in a thread that is left behind when DNS does not answer: getaddrinfo takes no limit."""
+    answer: SimpleQueue[Sequence[_AddressInfo] | OSError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(socket.getaddrinfo(target.hostname, target.port, target.family, socket.SOCK_STREAM))
+        except OSError as error:
+            answer.put(error)
+        except UnicodeError:
+            answer.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+
+    Thread(target=ask, name=f"resolve-{target.name}", daemon=True).start()
+    try:
+        found = answer.get(timeout=remaining(deadline))
+    except Empty:
+        found = socket.gaierror(socket.EAI_AGAIN, f"no answer within {target.limits.connect:g} s")
+    if isinstance(found, OSError):
+        raise connect_error(target.name, target.hostname, found, target.limits.connect) from found
+    return found
 
 
 class ProxyProcess:

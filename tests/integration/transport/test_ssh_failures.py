@@ -100,6 +100,26 @@ def test_name_that_does_not_resolve_is_unreachable(transport: SshTransport) -> N
         transport.open(endpoint(22, address="db.invalid"))
 
 
+def test_dns_that_does_not_answer_is_unreachable_within_the_connect_limit(
+    transport: SshTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    real = socket.getaddrinfo
+
+    def slow(*arguments: object) -> object:
+        answered.wait()
+        return real(*arguments)  # type: ignore[call-overload] # as they came
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = time.monotonic()
+    try:
+        with pytest.raises(UnreachableError, match=r"db\.invalid does not resolve: no answer within 0\.5 s"):
+            transport.open(endpoint(22, address="db.invalid"))
+        assert time.monotonic() - before < 2
+    finally:
+        answered.set()
+
+
 def test_server_that_never_speaks_is_a_timeout(transport: SshTransport) -> None:
     before = time.monotonic()
     with server(lambda _: None) as port, pytest.raises(HostTimeoutError, match=r"then said nothing for 0.7 s"):

@@ -28,6 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str 
         (("audit", "stop-conntrack-resets", "--workers", "0"), "--workers"),
         (("audit", "stop-conntrack-resets", "-i", "{inventory}", "-l", "wbe"), "did you mean 'web'?"),
         (("audit", "stop-conntrack-resets", "-i", "{inventory}", "-l", "web and not web"), "no host selected"),
+        (("audit", "stop-conntrack-resets", "--local", "-o", "none/x"), "cannot write none/x: there is no directory"),
         (("inventory", "-i", "{empty}"), "has no hosts"),
         (("inventory", "-i", "{broken}"), "hosts.yaml:2:1: not valid YAML"),
     ],
