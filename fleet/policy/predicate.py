@@ -13,10 +13,8 @@ from fleet.policy.expression import Expression, Value
 TermName = Literal[
     "equals", "at_least", "at_most", "one_of", "covers", "avoids", "loaded", "exists", "content", "empty"
 ]
-Style = Callable[[object], str]
 Operand = Value | tuple[Value | Expression, ...] | Expression
 
-_GROUPED_FROM = 10_000
 _SHOWN = 120
 _EXACT_BELOW = 1000
 
@@ -55,7 +53,12 @@ class Predicate:
 
     def describe(self) -> str:
         """Say in words what is acceptable: ``1``, ``at least 262144``, ``75 or less``, ``1 to 600``."""
-        return self._describe(plain)
+        operands: dict[TermName, object] = {term.name: term.operand for term in self.terms}
+        words = []
+        if "at_least" in operands and "at_most" in operands:
+            words.append(f"{plain(operands.pop('at_least'))} to {plain(operands.pop('at_most'))}")
+        words += [_RULES[name].words(operand) for name, operand in operands.items()]
+        return " and ".join(words)
 
     def check(self, value: object, *, key: str | None = None, wish: str = "expected") -> str | None:
         """Judge a value by resolved conditions.
@@ -74,7 +77,7 @@ class Predicate:
         """
         if all(_RULES[term.name].holds(value, term.operand, key) for term in self.terms):
             return None
-        return f"{self.describe_value(value)}, {wish} {self._describe(self._style)}"
+        return f"{self.describe_value(value)}, {wish} {self.describe()}"
 
     def describe_value(self, value: object) -> str:
         """Say what a value is, in the words that suit the conditions: ``is 1``, ``is loaded``, ``is absent``."""
@@ -88,23 +91,11 @@ class Predicate:
             return "has the content that the control gives" if same else "has other content"
         if "exists" in names:
             return "is present"
-        return f"{'has' if 'empty' in names else 'is'} {self._style(value)}"
+        return f"{'has' if 'empty' in names else 'is'} {plain(value)}"
 
     @property
     def _names(self) -> frozenset[TermName]:
         return frozenset(term.name for term in self.terms)
-
-    @property
-    def _style(self) -> Style:
-        return _grouped if self._names <= {"at_least", "at_most"} else plain
-
-    def _describe(self, style: Style) -> str:
-        operands: dict[TermName, object] = {term.name: term.operand for term in self.terms}
-        words = []
-        if "at_least" in operands and "at_most" in operands:
-            words.append(f"{style(operands.pop('at_least'))} to {style(operands.pop('at_most'))}")
-        words += [_RULES[name].words(operand, style) for name, operand in operands.items()]
-        return " and ".join(words)
 
 
 def _equal(value: object, operand: object, key: str | None) -> bool:
@@ -172,62 +163,53 @@ def plain(value: object) -> str:
             return printable(str(value), _SHOWN) or "empty"
 
 
-def _grouped(value: object) -> str:
-    """Large numbers with separators, for people who compare their sizes."""
-    try:
-        number = _number(value)
-    except PredicateError:
-        return plain(value)
-    return f"{number:,}" if isinstance(number, int) and abs(number) >= _GROUPED_FROM else plain(value)
-
-
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """How one kind of condition judges (value, operand, key), and its operand in words."""
 
     holds: Callable[[object, object, str | None], bool]
-    words: Callable[[object, Style], str]
+    words: Callable[[object], str]
 
 
 _RULES: Mapping[TermName, _Rule] = {
     "equals": _Rule(
         _equal,
-        lambda operand, style: style(operand),
+        plain,
     ),
     "one_of": _Rule(
         lambda value, operand, key: any(_equal(value, member, key) for member in _members(operand)),
-        lambda operand, style: " or ".join(style(member) for member in _members(operand)),
+        lambda operand: " or ".join(plain(member) for member in _members(operand)),
     ),
     "at_least": _Rule(
         lambda value, operand, _: _number(value) >= _number(operand),
-        lambda operand, style: f"at least {style(operand)}",
+        lambda operand: f"at least {plain(operand)}",
     ),
     "at_most": _Rule(
         lambda value, operand, _: _number(value) <= _number(operand),
-        lambda operand, style: f"{style(operand)} or less",
+        lambda operand: f"{plain(operand)} or less",
     ),
     "covers": _Rule(
         lambda value, operand, key: _ports(value, key).covers(_ports(operand)),
-        lambda operand, style: f"all ports of {style(operand)}",
+        lambda operand: f"all ports of {plain(operand)}",
     ),
     "avoids": _Rule(
         lambda value, operand, key: not _ports(value, key).overlaps(_ports(operand)),
-        lambda operand, style: f"no port of {style(operand)}",
+        lambda operand: f"no port of {plain(operand)}",
     ),
     "loaded": _Rule(
         lambda value, operand, _: value is operand,
-        lambda operand, _: "loaded" if operand else "not loaded",
+        lambda operand: "loaded" if operand else "not loaded",
     ),
     "exists": _Rule(
         lambda value, operand, _: (value is not None) is operand,
-        lambda operand, _: "present" if operand else "absent",
+        lambda operand: "present" if operand else "absent",
     ),
     "content": _Rule(
         lambda value, operand, _: value == str(operand).encode(),
-        lambda *_: "the content that the control gives",
+        lambda _: "the content that the control gives",
     ),
     "empty": _Rule(
         lambda value, operand, _: (not value) is operand,
-        lambda operand, _: "none" if operand else "at least one",
+        lambda operand: "none" if operand else "at least one",
     ),
 }
