@@ -53,7 +53,9 @@ COMPARISONS: dict[Format, Callable[[Comparison], str]] = {
 @options.connects
 def audit(
     settings: ConnectionSettings,
-    playbook: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A file, or the name of a shipped playbook.")],
+    playbook: Annotated[
+        str, typer.Argument(metavar="PLAYBOOK", help="A file, or the name of one in playbooks/ or of a shipped one.")
+    ],
     inventory: options.InventoryOption = "inventory",
     limit: options.LimitOption = None,
     local: options.LocalOption = False,

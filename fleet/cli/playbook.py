@@ -9,17 +9,22 @@ from fleet.model.errors import UsageError
 
 
 def find_playbook(name: str) -> Path:
-    """The file itself; or, where there is none and the name is that of a shipped playbook, that one.
+    """The file itself; else the one of that name in ``playbooks/``, where `fleet init` puts them; else the shipped one.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is none of them.
     """
     path = Path(name)
-    if path.exists() or path.suffix or len(path.parts) > 1:
+    if path.is_file() or path.suffix or len(path.parts) > 1:
         return path
+    own = Path("playbooks", f"{name}.yaml")
+    if own.exists():
+        return own
     ours = {entry.name.removesuffix(".yaml"): entry for entry in shipped("playbooks").iterdir()}
     if name not in ours:
         known = did_you_mean(name, ours) or f"shipped are: {', '.join(sorted(ours))}"
-        raise UsageError(f"no playbook '{name}': no such file here, and none of that name is shipped ({known})")
+        raise UsageError(
+            f"no playbook '{name}': no such file here or in playbooks/, and none of that name is shipped ({known})"
+        )
     with as_file(ours[name]) as file:
         return file

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from fleet.document import Items, StrictModel
 from fleet.model.connection import BecomeMethod
 
+FilePath = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -39,11 +40,11 @@ class SshExtras(StrictModel):
     Each field means what `fleet.model.connection.Endpoint` says of it. Relative paths start at the inventory directory.
     """
 
-    identity_files: Items[str] = ()
+    identity_files: Items[FilePath] = ()
     use_agent: bool | None = None
-    known_hosts: Items[str] | None = None
+    known_hosts: Items[FilePath] | None = None
     accept_new: bool | None = None
-    ssh_config: str | None = None
+    ssh_config: FilePath | None = None
     proxy_jump: Items[str] | None = None
     become: BecomeMethod | None = None
 

@@ -23,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 _GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _DEFAULT_IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_HIGHEST_PORT = 65535
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # What may stand in a host or user name that reaches the shell of a ProxyCommand (CVE-2023-51385).
 _HARMLESS = re.compile(r"[A-Za-z0-9_.:@%\[\]][A-Za-z0-9_.:@%\[\]-]*")
@@ -136,7 +137,9 @@ class _Resolver:
         options = _Options(self._config, address)
         hostname = options.text("hostname") or address
         user = user or options.text("user") or getpass.getuser()
-        port = port or options.number("port", 22)
+        port = port if port is not None else options.number("port", 22)
+        if not 1 <= port <= _HIGHEST_PORT:
+            raise UsageError(f"{endpoint.name}: {printable(address)} has port {port}; ports are 1 to {_HIGHEST_PORT}")
         place = f"{user}@{hostname}:{port}"
         if place in seen:
             raise UsageError(

@@ -51,6 +51,17 @@ def test_what_cannot_be_carried_out_is_exit_2_with_words_on_stderr(
     assert "Traceback" not in error
 
 
+def test_an_edited_playbook_of_fleet_init_is_the_one_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init")[0] == 0
+    Path("playbooks/stop-conntrack-resets.yaml").write_text("name: 1\n")
+    code, _, error = run(capsys, "audit", "stop-conntrack-resets")
+    assert code == 2
+    assert "playbooks/stop-conntrack-resets.yaml:1:7: 'name' must be text" in error
+
+
 def test_version_and_help_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version")[:2] == (0, "fleet 0.1.0.dev0\n")
     code, out, error = run(capsys, "audit", "--help")

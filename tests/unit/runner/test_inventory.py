@@ -107,6 +107,7 @@ def test_options_of_other_nornir_plugins_are_left_alone(tmp_path: Path) -> None:
         ("hosts", "a: {hostname: '192.0.2.1 '}", "hosts.yaml:1:15", "no host name"),
         ("hosts", "a: {hostname: ''}", "hosts.yaml:1:15", "no host name"),
         ("hosts", "a: {hostname: -oProxyCommand=x}", "hosts.yaml:1:15", "no host name"),
+        ("hosts", "a: {connection_options: {fleet: {extras: {identity_files: ['']}}}}", "hosts.yaml:1:60", "be empty"),
         ("hosts", "a: {username: ''}", "hosts.yaml:1:15", "must not be empty"),
         ("hosts", "a: {connection_options: {fleet: {extras: {becom: sudo}}}}", "hosts.yaml:1:43", "become"),
         ("hosts", "- a", "hosts.yaml:1:1", "mapping"),

@@ -139,6 +139,14 @@ def test_malformed_jump_host_is_refused(resolve: Resolve, hop: str) -> None:
         resolve("", proxy_jump=(hop,))
 
 
+@pytest.mark.parametrize(
+    ("config", "jumps"), [("Port 99999", None), ("Port 0", None), ("", ("ops@bastion:99999",)), ("", ("bastion:0",))]
+)
+def test_a_port_that_cannot_be_is_refused(resolve: Resolve, config: str, jumps: tuple[str, ...] | None) -> None:
+    with pytest.raises(UsageError, match=r"web1: .* has port (99999|0); ports are 1 to 65535"):
+        resolve(config, proxy_jump=jumps)
+
+
 def test_proxy_command_gets_the_port_and_user_of_the_endpoint(resolve: Resolve) -> None:
     target = resolve("ProxyCommand nc -X 5 %h %p # %r %% %n", port=2222, user="ops")
     assert target.proxy_command == "nc -X 5 web 2222 # ops % web"
