@@ -17,6 +17,9 @@ _EXAMPLE_NODES = 12
 app = typer.Typer(
     help="A local fleet of real nodes, to try things on. Needs root.",
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 StateDirOption = Annotated[

@@ -1,5 +1,7 @@
 """The command line without any host: usage, files that do not load, help."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,18 @@ def test_version_and_help_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> No
     assert (code, error) == (0, "")
     assert "--limit" in out
     assert "Exit code 0" in out
+
+
+def test_the_version_is_told_without_loading_what_connects() -> None:
+    program = """
+import sys, fleet.cli.main
+try:
+    fleet.cli.main.main(["--version"])
+finally:
+    sys.exit(f"loaded: {found}" if (found := {"paramiko", "nornir", "pydantic"} & sys.modules.keys()) else 0)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_no_password_can_be_given_where_others_could_read_it(capsys: pytest.CaptureFixture[str]) -> None:
