@@ -29,6 +29,8 @@ show() {
 }
 
 cleanup() {
+    # A second Ctrl-C would leave half a lab.
+    trap '' HUP INT PIPE TERM
     fleet lab down --state-dir "$state" >/dev/null
     rm -rf "$state"
 }
@@ -41,7 +43,9 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 trap cleanup EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 say "1. A lab of $NODES nodes: namespaces with a real sshd, an own /etc and own kernel settings each"

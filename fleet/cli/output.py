@@ -32,12 +32,25 @@ def terminal_width() -> int | None:
 
 def complain(message: str) -> None:
     """Say on stderr why the command ends."""
-    console(sys.stderr).print(f"error: {message}", style="red", soft_wrap=True)
+    _say(f"error: {message}", style="red")
 
 
 def note(message: str) -> None:
     """Say something on stderr that is not part of the result."""
-    console(sys.stderr).print(message, soft_wrap=True)
+    _say(message)
+
+
+def _say(message: str, style: str | None = None) -> None:
+    try:
+        console(sys.stderr).print(message, style=style, soft_wrap=True)
+    except OSError:
+        # That nobody reads it, as in `fleet lab down 2>&1 | head`, is no reason to fail.
+        _let_go(sys.stderr)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Write to nowhere from now on; else Python would complain once more when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def check_output(output: Path | None) -> None:
@@ -93,8 +106,7 @@ def _show(result: RenderableType) -> None:
         _write(result, sys.stdout)
         sys.stdout.flush()
     except OSError as error:
-        # Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
         # The reader of a broken pipe, such as `head`, has what it wanted.
         if not isinstance(error, BrokenPipeError):
             raise FleetError(f"cannot write the result: {error.strerror}") from error

@@ -72,6 +72,15 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(tmp_path: Path) -> None
     assert process.returncode == 0
 
 
+def test_messages_that_nobody_reads_change_no_exit_code(tmp_path: Path) -> None:
+    command = [FLEET, "init"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+    assert process.returncode == 0
+    assert (tmp_path / "playbooks/stop-conntrack-resets.yaml").exists()
+
+
 def test_what_a_locale_cannot_show_is_escaped_on_tables_and_is_utf8_in_formats_for_programs(tmp_path: Path) -> None:
     write_hosts(tmp_path, "nöde:\n")
     table = fleet("inventory", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
