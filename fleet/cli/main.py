@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -23,6 +24,9 @@ _MOST_SHOWN = 200
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point of the ``fleet`` program: ends with an exit code, having said on stderr what went wrong."""
     prepare_streams()
+    if not Path(os.path.expanduser("~")).is_absolute():  # noqa: PTH111 pathlib raises where there is no home
+        # A user id without an entry in passwd, as in a container: nornir does not load without a home. Docker's is /.
+        os.environ["HOME"] = "/"
     try:
         with _ended_by_signals():
             code = _run(arguments)

@@ -85,6 +85,7 @@ def show(result: RenderableType, output: Path | None) -> None:
             with output.open("w", encoding="utf-8") as stream:
                 _write(result, stream)
             return
+        output = output.resolve()  # a link stays a link, /dev/stdout too
         beside = output.with_name(f".{output.name}.{os.getpid()}")
         try:
             with beside.open("w", encoding="utf-8") as stream:

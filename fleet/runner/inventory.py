@@ -10,6 +10,7 @@ from fleet.document import Document, did_you_mean, load_mapping, parse, validate
 from fleet.model.errors import DocumentError
 from fleet.policy import HostView
 from fleet.runner.documents import DefaultsFile, Element, ElementsFile, FleetOptions, OtherOptions, SshExtras
+from fleet.transport.account import expand_home
 
 __all__ = ["FleetInventory", "Inventory", "address", "host_view", "host_views", "local_inventory"]
 
@@ -30,7 +31,7 @@ class FleetInventory:
     """
 
     def __init__(self, directory: str = "inventory") -> None:
-        self._directory = Path(directory).expanduser()
+        self._directory = Path(expand_home(directory))
 
     def load(self) -> Inventory:
         """Read the files.
@@ -96,7 +97,7 @@ class FleetInventory:
         return given
 
     def _path(self, written: str) -> str:
-        return str(self._directory.absolute() / Path(written).expanduser())
+        return str(self._directory.absolute() / expand_home(written))
 
 
 def local_inventory() -> Inventory:

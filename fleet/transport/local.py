@@ -1,7 +1,6 @@
 """Commands on this machine, without SSH."""
 
 import contextlib
-import getpass
 import os
 import selectors
 import signal
@@ -12,6 +11,7 @@ from typing import IO
 from fleet.model.connection import BecomeMethod, Completed, Endpoint, TimeLimits
 from fleet.model.errors import ProtocolError
 from fleet.model.secret import Secret
+from fleet.transport.account import own_name
 from fleet.transport.command import Command
 from fleet.transport.exchange import Exchange
 from fleet.transport.wire import remaining
@@ -51,7 +51,7 @@ class LocalConnection:
         limit = command.timeout if command.timeout is not None else self._limits.command
         exchange = Exchange(
             host=self._name,
-            user=getpass.getuser(),
+            user=own_name() or str(os.getuid()),
             command=command,
             method=self._become,
             password=self._become_password,

@@ -15,6 +15,7 @@ from pathlib import Path
 import paramiko
 
 from fleet.model.errors import DocumentError
+from fleet.transport.account import expand_home
 
 DEFAULT_PATH = "~/.ssh/config"
 _KEYWORD = re.compile(r"(\w+)(?:\s*=\s*|\s+)(.+)")
@@ -39,7 +40,7 @@ class SshConfig:
 
     def __init__(self, path: str | None) -> None:
         self.path = path or DEFAULT_PATH
-        file = Path(self.path).expanduser()
+        file = Path(expand_home(self.path))
         self._config = paramiko.SSHConfig()
         # Other tokens are left to `expand`, which knows the port and user of the inventory and refuses unknown ones.
         self._config.TOKENS_BY_CONFIG_KEY = {"hostname": ["%h"]}
@@ -155,7 +156,7 @@ def _split(value: str, shown: str, number: int) -> list[str]:
 
 
 def _include_path(pattern: str) -> str:
-    return str(Path("~/.ssh").expanduser() / Path(pattern).expanduser())
+    return str(Path(expand_home("~/.ssh"), expand_home(pattern)))
 
 
 def expand(value: str, tokens: Mapping[str, str], *, option: str, path: str) -> str:
@@ -189,4 +190,4 @@ def expand_path(value: str, tokens: Mapping[str, str], *, option: str, path: str
             raise DocumentError(f"{option}: ${{{found[1]}}} is not set", path=path)
         return content
 
-    return str(Path(re.sub(r"\$\{(\w+)\}", variable, expand(value, tokens, option=option, path=path))).expanduser())
+    return expand_home(re.sub(r"\$\{(\w+)\}", variable, expand(value, tokens, option=option, path=path)))

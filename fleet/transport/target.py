@@ -8,13 +8,13 @@ import shlex
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from fleet.model.connection import Endpoint, TimeLimits
 from fleet.model.errors import DocumentError, UsageError
 from fleet.model.secret import Secret
 from fleet.model.text import printable
+from fleet.transport.account import expand_home, own_name
 from fleet.transport.algorithms import Algorithms, configured
 from fleet.transport.known_hosts import known_name
 from fleet.transport.ssh_config import SshConfig, expand, expand_path
@@ -86,8 +86,11 @@ def resolve(endpoint: Endpoint, lookup: Lookup) -> Target:
 
     Raises:
         DocumentError: ~/.ssh/config does not load or asks for what cannot be done.
-        UsageError: the jump hosts lead in a circle, or a name cannot be passed to a ProxyCommand.
+        UsageError: the jump hosts lead in a circle, a name cannot be passed to a ProxyCommand, or who runs this has
+            no name.
     """
+    if own_name() is None:
+        raise UsageError(f"user id {os.getuid()} has no name on this machine, which ssh needs: set $LOGNAME to one")
     return _Resolver(endpoint, lookup(endpoint.ssh_config)).host()
 
 
@@ -153,7 +156,7 @@ class _Resolver:
             jumps = _configured_jumps(options)
             if not jumps:
                 proxy_command = options.proxy_command(endpoint.name)
-        identity_files = tuple(str(Path(path).expanduser()) for path in endpoint.identity_files)
+        identity_files = tuple(expand_home(path) for path in endpoint.identity_files)
         identity_files += tuple(path for path in options.paths("identityfile") if path not in identity_files)
         identities_only = options.text("identitiesonly").lower() == "yes"
         alias = options.text("hostkeyalias")
@@ -169,7 +172,7 @@ class _Resolver:
             identity_files=identity_files,
             default_identities=()
             if identities_only and identity_files
-            else tuple(str(Path(path).expanduser()) for path in _DEFAULT_IDENTITIES),
+            else tuple(expand_home(path) for path in _DEFAULT_IDENTITIES),
             identities_only=identities_only and endpoint.use_agent is not True,
             agent=None if endpoint.use_agent is False else options.agent(),
             password=password,
@@ -191,7 +194,7 @@ class _Resolver:
     def _known_hosts(self, options: "_Options") -> tuple[str, ...]:
         chosen = self._endpoint.known_hosts
         user = (
-            tuple(str(Path(path).expanduser()) for path in chosen)
+            tuple(expand_home(path) for path in chosen)
             if chosen is not None
             else options.paths("userknownhostsfile", _USER_KNOWN_HOSTS)
         )
@@ -294,7 +297,7 @@ def _tokens(address: str, hostname: str, port: int, user: str) -> Mapping[str, s
     local = getpass.getuser()
     node = socket.gethostname()
     return {
-        "d": str(Path.home()),
+        "d": expand_home("~"),
         "h": hostname,
         "i": str(os.getuid()),
         "L": node.partition(".")[0],

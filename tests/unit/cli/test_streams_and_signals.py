@@ -91,6 +91,16 @@ def test_what_a_locale_cannot_show_is_escaped_on_tables_and_is_utf8_in_formats_f
     assert "nöde" in json.stdout or r"n\u00f6de" in json.stdout
 
 
+def test_a_link_given_as_output_stays_a_link(tmp_path: Path) -> None:
+    write_hosts(tmp_path, "a:\n")
+    (tmp_path / "latest.json").symlink_to("first.json")
+    assert fleet("inventory", "-f", "json", "-o", "latest.json", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "latest.json").is_symlink()
+    assert "fleet.inventory/1" in (tmp_path / "first.json").read_text()
+    piped = fleet("inventory", "-f", "json", "-o", "/dev/stdout", cwd=tmp_path)
+    assert (piped.returncode, piped.stdout) == (0, (tmp_path / "first.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("number", "code", "told"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
@@ -116,6 +126,22 @@ def test_an_interrupt_while_python_loads_shows_no_traceback(tmp_path: Path) -> N
         [sys.executable, "-c", LOAD_INTERRUPTED], capture_output=True, check=False, cwd=tmp_path, text=True, timeout=60
     )
     assert (ended.returncode, ended.stderr) == (130, "error: interrupted\n")
+
+
+def test_a_user_without_home_and_name_can_audit_this_machine(tmp_path: Path) -> None:
+    program = """
+import os, pwd
+os.environ.pop("HOME", None), os.environ.pop("USER", None), os.environ.pop("LOGNAME", None)
+def unknown(key): raise KeyError(key)
+pwd.getpwuid = pwd.getpwnam = unknown
+import fleet.cli.main
+fleet.cli.main.main(["audit", "--local", "conntrack-only", "-f", "json", "-o", "x"])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, cwd=tmp_path, text=True, timeout=60
+    )
+    assert ended.returncode in {0, 3}, ended.stderr
+    assert '"localhost"' in (tmp_path / "x").read_text()
 
 
 def test_a_prompt_without_a_terminal_reads_no_password_in_the_open(tmp_path: Path) -> None:

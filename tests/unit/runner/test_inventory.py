@@ -127,6 +127,11 @@ def test_mistakes_are_refused_where_they_stand(
     assert message in str(refusal.value)
 
 
+def test_the_home_of_nobody_is_a_missing_directory() -> None:
+    with pytest.raises(DocumentError, match="no such inventory directory"):
+        FleetInventory("~nobody-of-this-name/inventory").load()
+
+
 def test_a_missing_directory_says_how_to_start(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="fleet init"):
         FleetInventory(str(tmp_path / "none")).load()

@@ -41,6 +41,15 @@ def test_defaults_without_a_config(resolve: Resolve, tmp_path: Path) -> None:
     assert (target.agent, target.accept_new, target.via, target.proxy_command) == ("/run/agent", False, None, None)
 
 
+def test_a_user_id_without_a_name_is_told_what_to_do(resolve: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(UsageError, match=r"has no name on this machine, which ssh needs: set \$LOGNAME"):
+        resolve("", user="root")
+
+
 def test_config_fills_what_the_endpoint_leaves_open(resolve: Resolve, tmp_path: Path) -> None:
     config = """
     Host web
