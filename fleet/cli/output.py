@@ -9,8 +9,10 @@ from typing import TextIO
 from rich.console import Console, RenderableType
 
 from fleet.model.errors import FleetError, UsageError
+from fleet.model.text import printable
 
 WIDTH_WITHOUT_TERMINAL = 120
+_LONGEST_LINE = 10_000
 
 
 class _Console(Console):
@@ -41,6 +43,8 @@ def note(message: str) -> None:
 
 
 def _say(message: str, style: str | None = None) -> None:
+    # Messages quote arguments, names of files and the like, which may come from anywhere.
+    message = "\n".join(printable(line, _LONGEST_LINE) for line in message.split("\n"))
     try:
         console(sys.stderr).print(message, style=style, soft_wrap=True)
     except OSError:

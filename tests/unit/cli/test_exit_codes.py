@@ -31,6 +31,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str 
         (("audit", "stop-conntrack-resets", "-i", "{inventory}", "-l", "wbe"), "did you mean 'web'?"),
         (("audit", "stop-conntrack-resets", "-i", "{inventory}", "-l", "web and not web"), "no host selected"),
         (("audit", "stop-conntrack-resets", "--local", "-o", "none/x"), "cannot write none/x: there is no directory"),
+        (("audit", "a\x1b[31mb"), r"a\x1b[31mb"),
+        (("schema", "a\x1b[31mb"), r"a\x1b[31mb"),
         (("inventory", "-i", "{empty}"), "has no hosts"),
         (("inventory", "-i", "{broken}"), "hosts.yaml:2:1: not valid YAML"),
     ],
