@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # While the commands were loaded; later typer turns it into an exit code.
         sys.stderr.write("error: interrupted\n")
         code = EXIT_INTERRUPTED
+    if code == EXIT_INTERRUPTED:
+        # A second Ctrl-C, while Python cleans up, would end it by the signal and not by the exit code.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 

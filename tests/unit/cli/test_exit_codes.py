@@ -1,5 +1,6 @@
 """The command line without any host: usage, files that do not load, help."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from fleet.cli.main import main
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main(list(arguments))
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(list(arguments))
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     out, error = capsys.readouterr()
     return end.value.code, out, error
 

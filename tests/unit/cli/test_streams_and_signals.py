@@ -44,6 +44,14 @@ def write_hosts(directory: Path, hosts: str) -> None:
     (directory / "inventory/hosts.yaml").write_text(hosts, encoding="utf-8")
 
 
+def write_host_that_hangs(directory: Path) -> None:
+    """One host behind a ProxyCommand that writes its process id into the file ``pid`` and then says nothing."""
+    (directory / "ssh_config").write_text(f"Host *\n  ProxyCommand sh -c 'echo $$ > {directory}/pid; exec sleep 60'\n")
+    write_hosts(
+        directory, f"a: {{connection_options: {{fleet: {{extras: {{ssh_config: {directory}/ssh_config}}}}}}}}\n"
+    )
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_leave_the_exit_code_as_it_is(closed: str, tmp_path: Path) -> None:
     assert shell(f'"$FLEET" --version {closed}', tmp_path).returncode == 0
@@ -108,8 +116,7 @@ def test_a_link_given_as_output_stays_a_link(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_and_the_commands_it_has_started(
     number: signal.Signals, code: int, told: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "ssh_config").write_text(f"Host *\n  ProxyCommand sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60'\n")
-    write_hosts(tmp_path, f"a: {{connection_options: {{fleet: {{extras: {{ssh_config: {tmp_path}/ssh_config}}}}}}}}\n")
+    write_host_that_hangs(tmp_path)
     with subprocess.Popen([FLEET, "facts"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         proxy = _number_in(tmp_path / "pid")
         process.send_signal(number)
@@ -119,6 +126,18 @@ def test_a_signal_ends_the_run_and_the_commands_it_has_started(
     assert "Traceback" not in error
     with pytest.raises(ProcessLookupError):
         os.kill(proxy, 0)
+
+
+def test_a_second_interrupt_changes_nothing(tmp_path: Path) -> None:
+    write_host_that_hangs(tmp_path)
+    with subprocess.Popen([FLEET, "facts"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        _number_in(tmp_path / "pid")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "error: interrupted\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == 130
 
 
 def test_an_interrupt_while_python_loads_shows_no_traceback(tmp_path: Path) -> None:
