@@ -32,11 +32,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             code = _run(arguments)
     except KeyboardInterrupt:
         # While the commands were loaded; later typer turns it into an exit code.
+        _ignore_more_interrupts()
         sys.stderr.write("error: interrupted\n")
         code = EXIT_INTERRUPTED
-    if code == EXIT_INTERRUPTED:
-        # A second Ctrl-C, while Python cleans up, would end it by the signal and not by the exit code.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 
@@ -53,6 +51,7 @@ def _run(arguments: list[str] | None) -> int:
         # Typer's own way to end, after usage errors and help too.
         code = end.code if isinstance(end.code, int) else EXIT_ERROR
         if code == EXIT_INTERRUPTED:
+            _ignore_more_interrupts()
             complain("interrupted")
         elif code > _EXIT_BY_SIGNAL:
             complain(f"ended by {signal.Signals(code - _EXIT_BY_SIGNAL).name}")
@@ -63,6 +62,11 @@ def _run(arguments: list[str] | None) -> int:
         complain(_words(error))
         return EXIT_ERROR
     return 0
+
+
+def _ignore_more_interrupts() -> None:
+    """A second Ctrl-C, while Python cleans up, would end it by the signal and not by the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _words(error: Exception) -> str:
