@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from fleet.kernel.k3s import Given, k3s_given
 from fleet.model.facts import NodeFile, NodeProcess
 from fleet.model.text import printable
-from fleet.render.files import MODE, controls_of, explained, header, rendered
+from fleet.render.files import explained, header, rendered
 from fleet.render.rendered import ProxyArgument, ProxyField, RenderedFile
 from fleet.render.templates import Templates
 from fleet.render.values import RenderError, flag_name, flag_value, node_path, whole_number
@@ -120,6 +119,6 @@ def _without_effect(given: Sequence[Given], paths: Sequence[str], directory: str
     last = next((each for each in reversed(given) if _path(each) not in paths), None)
     where = printable(last.origin if last else directory, 200)
     return (
-        f"a file in {printable(directory, 160)} cannot add to {_KEY}: {where} replaces or repeats what it would say; add"
-        f" the arguments there, or write {_KEY}+ in that file"
+        f"a file in {printable(directory, 160)} cannot add to {_KEY}: {where} replaces or repeats what it would say;"
+        f" add the arguments there, or write {_KEY}+ in that file"
     )

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from fleet.kernel.boot.module import owner
 from fleet.render.files import checked_settings, explained, rendered
-from fleet.render.rendered import Reason, RenderedFile, SysctlLine
+from fleet.render.rendered import IpvsTimeouts, RenderedFile, SysctlLine
 from fleet.render.templates import Templates
 from fleet.render.values import RenderError, node_path, unit_words, whole_number
 
@@ -16,30 +16,24 @@ Service = Literal["kubelet", "k3s", "k3s-agent", "rke2-server", "rke2-agent"]
 _MOST_SECONDS = (2**31 - 1) // 1000
 
 
-def ipvs_timeouts_unit(
-    templates: Templates, *, path: str, tcp: int, tcpfin: int, udp: int, reason: Reason, playbook: str
-) -> RenderedFile:
+def ipvs_timeouts_unit(templates: Templates, *, path: str, timeouts: IpvsTimeouts, playbook: str) -> RenderedFile:
     """A unit that sets the IPVS timeouts at boot, for which there are no sysctl keys.
 
     Args:
         templates: which to use.
         path: where it will be, such as ``/etc/systemd/system/fleet-ipvs-timeouts.service``; it has to be enabled.
-        tcp: seconds that an idle connection is kept; 0 keeps what the kernel has, here and below.
-        tcpfin: seconds after its FIN.
-        udp: seconds that an idle UDP flow is kept.
-        reason: why.
+        timeouts: all three, since ipvsadm sets them together.
         playbook: its name.
 
     Raises:
         RenderError: a value does not fit.
         DocumentError: a template fails.
     """
-    timeouts = {
-        name: whole_number(name, seconds, at_least=0, at_most=_MOST_SECONDS)
-        for name, seconds in (("tcp", tcp), ("tcpfin", tcpfin), ("udp", udp))
-    }
+    for name in ("tcp", "tcpfin", "udp"):
+        whole_number(name, getattr(timeouts, name), at_least=0, at_most=_MOST_SECONDS)
     where = node_path("path", path, suffix=".service")
-    return rendered(templates, "ipvs-timeouts.service", where, explained([reason]), playbook, **timeouts)
+    lines = explained([timeouts])
+    return rendered(templates, "ipvs-timeouts.service", where, lines, playbook, timeouts=lines[0])
 
 
 def service_drop_in(
@@ -59,7 +53,6 @@ def service_drop_in(
     lines = checked_settings(settings)
     for line in lines:
         unit_words(f"value of {line.key}", line.value)
-        # A key of an interface may hold an @, which is nothing special inside a word.
     modules = list(dict.fromkeys(module for line in lines if (module := owner(line.key))))
     where = f"/etc/systemd/system/{service}.service.d/90-fleet.conf"
     return rendered(templates, "drop-in.conf", where, lines, playbook, service=service, modules=modules, settings=lines)
