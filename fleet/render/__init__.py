@@ -8,7 +8,6 @@ the same bytes.
 from fleet.render.cluster import k3s_config_snippet, kube_proxy_patch
 from fleet.render.files import modprobe_hashsize_file, modules_file, sysctl_file
 from fleet.render.rendered import (
-    IpvsTimeouts,
     ModuleLine,
     ProxyArgument,
     ProxyField,
@@ -21,7 +20,6 @@ from fleet.render.units import Service, ipvs_timeouts_unit, service_drop_in
 from fleet.render.values import RenderError
 
 __all__ = [
-    "IpvsTimeouts",
     "ModuleLine",
     "ProxyArgument",
     "ProxyField",

@@ -72,18 +72,3 @@ class ProxyField(Reason):
 
     name: str
     value: int | bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IpvsTimeouts(Reason):
-    """How long IPVS keeps what is idle, in seconds; 0 keeps what the kernel has.
-
-    Attributes:
-        tcp: a connection.
-        tcpfin: a connection after its FIN.
-        udp: a flow of UDP.
-    """
-
-    tcp: int
-    tcpfin: int
-    udp: int

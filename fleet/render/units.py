@@ -1,11 +1,13 @@
 """systemd units and drop-ins."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Literal, get_args
 
 from fleet.kernel.boot.module import owner
+from fleet.model.facts import IpvsTimeouts
 from fleet.render.files import checked_settings, explained, rendered
-from fleet.render.rendered import IpvsTimeouts, RenderedFile, SysctlLine
+from fleet.render.rendered import Reason, RenderedFile, SysctlLine
 from fleet.render.templates import Templates
 from fleet.render.values import RenderError, node_path, unit_words, whole_number
 
@@ -16,24 +18,26 @@ Service = Literal["kubelet", "k3s", "k3s-agent", "rke2-server", "rke2-agent"]
 _MOST_SECONDS = (2**31 - 1) // 1000
 
 
-def ipvs_timeouts_unit(templates: Templates, *, path: str, timeouts: IpvsTimeouts, playbook: str) -> RenderedFile:
+def ipvs_timeouts_unit(
+    templates: Templates, *, path: str, timeouts: IpvsTimeouts, reason: Reason, playbook: str
+) -> RenderedFile:
     """A unit that sets the IPVS timeouts at boot, for which there are no sysctl keys.
 
     Args:
         templates: which to use.
         path: where it will be, such as ``/etc/systemd/system/fleet-ipvs-timeouts.service``; it has to be enabled.
-        timeouts: all three, since ipvsadm sets them together.
+        timeouts: all three, since ipvsadm sets them together; 0 keeps what the kernel has.
+        reason: why.
         playbook: its name.
 
     Raises:
         RenderError: a value does not fit.
         DocumentError: a template fails.
     """
-    for name in ("tcp", "tcpfin", "udp"):
-        whole_number(name, getattr(timeouts, name), at_least=0, at_most=_MOST_SECONDS)
+    for field in fields(timeouts):
+        whole_number(field.name, getattr(timeouts, field.name), at_least=0, at_most=_MOST_SECONDS)
     where = node_path("path", path, suffix=".service")
-    lines = explained([timeouts])
-    return rendered(templates, "ipvs-timeouts.service", where, lines, playbook, timeouts=lines[0])
+    return rendered(templates, "ipvs-timeouts.service", where, explained([reason]), playbook, timeouts=timeouts)
 
 
 def service_drop_in(
