@@ -41,8 +41,8 @@ def k3s_config_snippet(
 ) -> RenderedFile:
     """A file for config.yaml.d that adds arguments for kube-proxy and leaves the operator's in place.
 
-    Its name is chosen so that it counts: the result is merged as k3s merges it, and has to hold what the operator's
-    files give, followed by these arguments.
+    Its name is chosen so that it counts: merged as k3s merges them, all that the operator gives is still there, and of
+    each of these arguments this value counts.
 
     Args:
         templates: which to use.
@@ -63,16 +63,14 @@ def k3s_config_snippet(
     product = "k3s" if process.name.startswith("k3s") else "rke2"
     directory = f"{process.config or f'/etc/rancher/{product}/config.yaml'}.d"
     paths = [node_path("path", f"{directory}/{name}", suffix=".yaml") for name in _NAMES]
-    wanted = (
-        *(given.text for given in k3s_given(process, files, _KEY) if _path(given) not in paths),
-        *(f"{line.name}={line.value}" for line in lines),
-    )
+    before = _operators(k3s_given(process, files, _KEY), paths)
+    wanted = {**_flags(before), **{line.name: line.value for line in lines}}
     # One that is there already is written again, or its arguments would stay beside the new ones.
     for path in sorted(paths, key=lambda path: path not in files):
         file = rendered(templates, "k3s-config.yaml", path, lines, playbook, arguments=lines)
         after = {**files, path: NodeFile(path=path, kind="file", content=file.content)}
         given = k3s_given(process, after, _KEY)
-        if tuple(each.text for each in given) == wanted:
+        if _operators(given, paths) == before and _flags(given) == wanted:
             return file
     raise RenderError(_without_effect(given, paths, directory))
 
@@ -111,13 +109,19 @@ def _refuse_repeated(names: Sequence[str]) -> None:
         raise RenderError(f"name: {printable(repr(repeated))} comes twice")
 
 
-def _path(given: Given) -> str:
-    return given.origin.rpartition(":")[0]
+def _operators(given: Sequence[Given], own: Sequence[str]) -> tuple[Given, ...]:
+    return tuple(each for each in given if each.origin.rpartition(":")[0] not in own)
+
+
+def _flags(given: Sequence[Given]) -> Mapping[str, str]:
+    """What counts: of equal names the last."""
+    named = (each.text.removeprefix("--").partition("=") for each in given)
+    return {name: value for name, _, value in named}
 
 
 def _without_effect(given: Sequence[Given], paths: Sequence[str], directory: str) -> str:
-    last = next((each for each in reversed(given) if _path(each) not in paths), None)
-    where = printable(last.origin if last else directory, 200)
+    last = _operators(given, paths)[-1:]
+    where = printable(last[0].origin if last else directory, 200)
     return (
         f"a file in {printable(directory, 160)} cannot add to {_KEY}: {where} replaces or repeats what it would say;"
         f" add the arguments there, or write {_KEY}+ in that file"

@@ -12,8 +12,10 @@ from jinja2 import sandbox
 from fleet.document import did_you_mean
 from fleet.model.errors import DocumentError
 from fleet.model.text import printable
+from fleet.render.values import words
 
 SUFFIX = ".j2"
+_BACKSLASH = "\\"
 _COMMENT_WIDTH = 100
 _MOST_SHOWN = 300
 # What a template can run into with data that its author did not think of, beside Jinja's own errors.
@@ -90,9 +92,9 @@ class Templates:
 
 def comment(text: str) -> str:
     """The text as lines that begin with ``# ``, for the templates."""
-    lines = textwrap.wrap(text, _COMMENT_WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(words(text), _COMMENT_WIDTH, break_long_words=False, break_on_hyphens=False)
     # modprobe.d goes on after a backslash at the end of a line, even of a comment: the next line would be lost.
-    return "\n".join(f"# {line.rstrip(chr(92))}" for line in lines)
+    return "\n".join(f"# {line.rstrip(_BACKSLASH)}" for line in lines)
 
 
 def _templates(folder: Traversable) -> Iterator[tuple[str, Traversable]]:

@@ -12,6 +12,8 @@ _CONTROL = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 # Dots separate and slashes stand for dots inside an interface's name; without wildcards, prefixes and empty components.
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_:@+-]*"
 _KEY = re.compile(rf"[a-z0-9_]+(?:\.{_NAME}(?:/[A-Za-z0-9_:@+-]+)*)+")
+# Readers of sysctl.d differ about # and about \ at the end of a line, and busybox about = at the start.
+_VALUE = re.compile(r"(?!=)[ -\"$-\[\]-~]+")
 _MODULE = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PATH = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._@~:+-]+)+")
 # What systemd takes as it stands: no quotes, backslashes, specifiers (%), variables ($) or separators (;).
@@ -28,7 +30,7 @@ class RenderError(UsageError):
 
 
 def words(text: str) -> str:
-    """Free text as one line that no comment can be left from: blanks folded, what cannot be seen escaped."""
+    """Free text as one line, which leaves no comment: blanks folded, what cannot be seen escaped."""
     return printable(" ".join(text.split()), _MOST_WORDS)
 
 
@@ -43,15 +45,13 @@ def sysctl_key(variable: str, text: str) -> str:
 
 
 def sysctl_value(variable: str, text: str) -> str:
-    """A value on one line, blanks and tabs folded."""
+    """A value that every reader of sysctl.d takes as it stands, blanks and tabs folded."""
     folded = _BLANKS.sub(" ", text).strip(" ")
-    if not folded or not folded.isprintable() or len(folded) > _LONGEST:
-        raise _refusal(variable, text, "a value on one line, without control characters")
-    return folded
+    return _matching(variable, folded, _VALUE, "one line of plain characters without # and backslashes")
 
 
 def unit_words(variable: str, text: str) -> str:
-    """Words that mean the same to systemd, wherever they stand between quotes in a unit."""
+    """Words that systemd takes as they stand between quotes in a unit."""
     return _matching(
         variable, text, _UNIT_WORDS, "words of letters, digits and any of _ . , : / + - for a systemd unit"
     )
