@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from fleet import __version__
-from fleet.cli import audit, facts, init, inventory, lab, schema
+from fleet.cli import audit, facts, init, inventory, lab, plan, schema
 from fleet.cli.output import complain
 from fleet.model.errors import FleetError, UsageError
 from fleet.model.text import printable
@@ -27,6 +27,7 @@ app.command("init")(init.init)
 app.command("inventory")(inventory.inventory)
 app.command("facts")(facts.facts)
 app.command("audit")(audit.audit)
+app.command("plan")(plan.plan)
 app.command("schema")(schema.schema)
 app.add_typer(lab.app, name="lab")
 
