@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.hostile import TRICKS
 from support.kernel import node
@@ -33,6 +34,7 @@ from fleet.kernel.unitfile import unit_commands
 from fleet.model.errors import FleetError
 from fleet.model.facts import NodeFile
 from fleet.render import RenderedFile, RenderError, SysctlLine, Templates, modprobe_hashsize_file, sysctl_file
+from fleet.render.templates import comment
 
 ATTACKS = [
     *TRICKS,
@@ -95,6 +97,20 @@ hostile = st.one_of(
 )
 
 
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def attacked(count: int) -> Callable[[Test], Test]:
+    """Try each known attack in all of a test's inputs at once, besides what hypothesis thinks of."""
+
+    def decorate(test: Test) -> Test:
+        for attack in ATTACKS:
+            test = example(*[attack] * count)(test)
+        return test
+
+    return decorate
+
+
 def on_node(*rendered: RenderedFile) -> dict[str, NodeFile]:
     return {file.path: NodeFile(path=file.path, kind="file", content=file.content) for file in rendered}
 
@@ -125,6 +141,7 @@ def tried(render: Callable[[], RenderedFile]) -> RenderedFile | None:
     return None
 
 
+@attacked(3)
 @given(hostile, hostile, hostile)
 def test_a_sysctl_file_sets_exactly_the_given_keys_whatever_the_text_around_them(
     playbook: str, why: str, other: str
@@ -133,6 +150,7 @@ def test_a_sysctl_file_sets_exactly_the_given_keys_whatever_the_text_around_them
     assert set_by(sysctl(*settings, playbook=playbook)) == [wanted(settings)] * 2
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_value_is_refused_or_is_the_value(value: str) -> None:
     settings = [line("net.ipv4.tcp_fin_timeout", value), line("net.core.somaxconn", "4096")]
@@ -140,6 +158,7 @@ def test_a_hostile_value_is_refused_or_is_the_value(value: str) -> None:
         assert set_by(file) == [wanted(settings)] * 2
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_key_is_refused_or_is_the_key(key: str) -> None:
     settings = [line(key, "1"), line("net.core.somaxconn", "4096")]
@@ -149,12 +168,14 @@ def test_a_hostile_key_is_refused_or_is_the_key(key: str) -> None:
         assert all(b".." not in name.split(b"/") for name in names)
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_control_is_refused(control: str) -> None:
     file = tried(lambda: sysctl(line("net.core.somaxconn", "1", control=control)))
     assert file is None or re.fullmatch(r"[a-z0-9-]+", control)
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_path_is_refused_or_plain(path: str) -> None:
     file = tried(lambda: sysctl_file(TEMPLATES, path=path, settings=SETTINGS, playbook=PLAYBOOK))
@@ -165,6 +186,7 @@ def test_a_hostile_path_is_refused_or_plain(path: str) -> None:
         assert ".." not in path.split("/")
 
 
+@attacked(2)
 @given(hostile, hostile)
 def test_a_modules_file_loads_exactly_the_given_modules(module: str, why: str) -> None:
     file = tried(lambda: modules("br_netfilter", module, why=why))
@@ -173,6 +195,7 @@ def test_a_modules_file_loads_exactly_the_given_modules(module: str, why: str) -
         assert lines == [b"br_netfilter", module.encode()]
 
 
+@attacked(2)
 @given(hostile, hostile)
 def test_a_modprobe_file_has_exactly_its_option(playbook: str, why: str) -> None:
     """A backslash goes on with a line before comments are looked for, so it is undone first."""
@@ -185,6 +208,7 @@ def test_a_modprobe_file_has_exactly_its_option(playbook: str, why: str) -> None
     assert "\r" not in content
 
 
+@attacked(2)
 @given(hostile, hostile)
 def test_a_drop_in_runs_exactly_its_commands(value: str, why: str) -> None:
     settings = [line("net.ipv4.tcp_fin_timeout", value, why=why), line("net.core.somaxconn", "4096", why=why)]
@@ -196,6 +220,7 @@ def test_a_drop_in_runs_exactly_its_commands(value: str, why: str) -> None:
         assert not set("%$\\'\";`\n") & set(folded["net.ipv4.tcp_fin_timeout"])
 
 
+@attacked(1)
 @given(hostile)
 def test_units_hold_no_line_beyond_their_own_whatever_the_reason(why: str) -> None:
     def effective(file: RenderedFile) -> list[str]:
@@ -204,6 +229,7 @@ def test_units_hold_no_line_beyond_their_own_whatever_the_reason(why: str) -> No
     assert effective(ipvs(why=why)) == effective(ipvs(why="plain"))
 
 
+@attacked(3)
 @given(hostile, hostile, hostile)
 def test_a_k3s_file_has_exactly_its_arguments(name: str, value: str, why: str) -> None:
     file = tried(lambda: snippet(("v", "4"), (name, value), why=why))
@@ -211,17 +237,20 @@ def test_a_k3s_file_has_exactly_its_arguments(name: str, value: str, why: str) -
         assert parse(file.content, file.path).data == {"kube-proxy-arg+": ["v=4", f"{name}={value}"]}
 
 
+@attacked(1)
 @given(hostile)
 def test_a_patch_has_exactly_its_fields_whatever_the_reason(why: str) -> None:
     assert parse(patch(("conntrack.min", 5), why=why).encode(), "patch").data == {"conntrack": {"min": 5}}
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_field_is_refused(name: str) -> None:
     with pytest.raises(RenderError, match=r"^name: "):
         patch((name, 1))
 
 
+@attacked(1)
 @given(hostile)
 def test_a_hostile_service_is_refused(service: str) -> None:
     with pytest.raises(RenderError, match=r"^service: "):
@@ -274,6 +303,19 @@ def test_keys_of_interfaces_with_dots_are_one_key_of_that_interface() -> None:
     value = resolve_boot(node(files=files, sysctls={key: "0"}), [key])[key]
     assert isinstance(value, BootSet)
     assert value.value == "2"
+
+
+@pytest.mark.parametrize("value", ["1 # note", "#1", "1\\", "a\\b", "=1", "1\n2", "1\r2", "1\0", "\u00e9", "x" * 4001])
+def test_a_value_that_readers_would_not_agree_about_is_refused(value: str) -> None:
+    with pytest.raises(RenderError, match=r"^value of net\.core\.somaxconn: .* is not one line of plain characters"):
+        sysctl(line("net.core.somaxconn", value))
+
+
+@pytest.mark.parametrize("text", ["x \\", "\\", "a " * 49 + "\\ b", ("a" * 99 + "\\ ") * 3, "x \\\\\n\\\n"])
+def test_no_line_of_a_comment_ends_in_a_backslash(text: str) -> None:
+    for each in comment(text).split("\n"):
+        assert each.startswith("#")
+        assert not each.endswith("\\")
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n"])
