@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fleet.kernel.boot.acceptance import BUCKETS
 from fleet.model.facts import NodeFacts, NodeFile
 from fleet.plan.decide import Goal
-from fleet.plan.draft import Draft
+from fleet.plan.draft import KEPT, Draft
 from fleet.plan.model import Change, Encoding
 from fleet.plan.risks import RESERVED_PORTS
 from fleet.render import ModuleLine, RenderedFile
@@ -70,7 +70,8 @@ def _written(file: RenderedFile, present: NodeFile | None, goals: Sequence[Goal]
     if present is not None and present.content is not None:
         before, encoding = _text(present.content)
     after = file.content.decode() if encoding == "utf-8" else base64.b64encode(file.content).decode()
-    reasons = dict.fromkeys(goal.reason for goal in goals if goal.boot and goal.controls[0] in file.controls)
+    controls = tuple(control for control in file.controls if control != KEPT)
+    reasons = dict.fromkeys(goal.reason for goal in goals if goal.boot and goal.controls[0] in controls)
     return Change(
         kind="file",
         target=file.path,
@@ -78,9 +79,9 @@ def _written(file: RenderedFile, present: NodeFile | None, goals: Sequence[Goal]
         after=after,
         encoding=encoding,
         diff=_diff(file.path, before, after),
-        reason="; ".join(reasons) or f"for {', '.join(file.controls)}",
+        reason="; ".join(reasons) or f"for {', '.join(controls)}",
         mode=file.mode,
-        controls=file.controls,
+        controls=controls,
     )
 
 

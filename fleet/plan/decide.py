@@ -49,7 +49,8 @@ def decide(
 ) -> Goal | Refused | tuple[Kept, ...]:
     """Decide about one key.
 
-    A value that is acceptable is never changed: where only one of the two states is wrong, it is given the other's.
+    An acceptable value is never changed: where only one of the two states is wrong, it is given the other's, unless that
+    is only the kernel's own default.
 
     Args:
         key: in dots.
@@ -72,7 +73,7 @@ def decide(
         return tuple(_kept(want, "owned" if want in failing else "noop") for want in wants)
     if live_holds and outlook.live is not None:
         value = outlook.live
-    elif boot_holds and later is not None:
+    elif boot_holds and later is not None and (outlook.writers or outlook.file_value is not None):
         value = later
     elif failing[0].value is not None:
         value = _merged(key, failing[0].value, outlook)
@@ -84,7 +85,7 @@ def decide(
         key=key,
         value=value,
         live=live_counts and not live_holds and not _is(key, outlook.live, value),
-        boot=boot_counts and not boot_holds,
+        boot=boot_counts and not _is(key, later, value),
         wants=(*failing, *(want for want in held if want not in failing)),
         reason=failing[0].finding.reason,
     )

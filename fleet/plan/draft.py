@@ -38,7 +38,9 @@ MODPROBE_NAMES = ("/etc/modprobe.d/fleet.conf", "/etc/modprobe.d/zz-fleet.conf")
 
 _MANAGED = re.compile(rb"\A(?:#[^\n]*\n){0,3}?#[^\n]*Managed by fleet", re.IGNORECASE)
 _LINE = re.compile(r"^([a-z][^\s=#]*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_KEPT = "kept"
+KEPT = "kept"
+"""Stands where the id of a control does, for what an earlier plan wrote."""
+
 _KEPT_WHY = "An earlier plan put it here, and no control of this playbook is about it."
 
 
@@ -152,7 +154,7 @@ def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -
         return None
     listed = (_content(facts, names[0]) or b"").decode(errors="replace").splitlines()
     present = [line.strip() for line in listed if line.strip() and not line.startswith(("#", ";"))]
-    earlier = [ModuleLine(module=name, control=_KEPT, why=_KEPT_WHY) for name in present]
+    earlier = [ModuleLine(module=name, control=KEPT, why=_KEPT_WHY) for name in present]
     lines = {line.module: line for line in (*earlier, *reversed(wanted))}
     return modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)
 
@@ -209,7 +211,7 @@ def _kept_lines(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> li
                 found[key] = SysctlLine(
                     key=key,
                     value=value,
-                    control=control.id if control is not None else _KEPT,
+                    control=control.id if control is not None else KEPT,
                     why=control.why if control is not None else _KEPT_WHY,
                 )
     return [line for key, line in found.items() if key not in changed]
@@ -266,7 +268,7 @@ def _earlier_arguments(process: NodeProcess, facts: NodeFacts) -> Iterator[Proxy
         file = facts.files.get(given.origin.rpartition(":")[0])
         if file is not None and is_managed(file):
             name, _, value = given.text.partition("=")
-            yield ProxyArgument(name=name, value=value, control=_KEPT, why=_KEPT_WHY)
+            yield ProxyArgument(name=name, value=value, control=KEPT, why=_KEPT_WHY)
 
 
 def _overruled(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[tuple[Goal, Writer]]:
