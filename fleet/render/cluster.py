@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fleet.kernel.k3s import Given, k3s_given
+from fleet.model.errors import DocumentError
 from fleet.model.facts import NodeFile, NodeProcess
 from fleet.model.text import printable
 from fleet.render.files import explained, header, rendered
@@ -52,8 +53,9 @@ def k3s_config_snippet(
         playbook: its name.
 
     Raises:
-        RenderError: a value does not fit, or no file in config.yaml.d can have this effect.
-        DocumentError: a template fails, or a configuration file of the node is no YAML that can be read.
+        RenderError: a value does not fit, the node's configuration cannot be read, or no file in config.yaml.d can have
+            this effect.
+        DocumentError: a template fails.
     """
     lines = tuple(
         replace(line, name=flag_name("name", line.name), value=flag_value(f"value of {line.name}", line.value))
@@ -63,13 +65,13 @@ def k3s_config_snippet(
     product = "k3s" if process.name.startswith("k3s") else "rke2"
     directory = f"{process.config or f'/etc/rancher/{product}/config.yaml'}.d"
     paths = [node_path("path", f"{directory}/{name}", suffix=".yaml") for name in _NAMES]
-    before = _operators(k3s_given(process, files, _KEY), paths)
+    before = _operators(_given(process, files), paths)
     wanted = {**_flags(before), **{line.name: line.value for line in lines}}
     # One that is there already is written again, or its arguments would stay beside the new ones.
     for path in sorted(paths, key=lambda path: path not in files):
         file = rendered(templates, "k3s-config.yaml", path, lines, playbook, arguments=lines)
         after = {**files, path: NodeFile(path=path, kind="file", content=file.content)}
-        given = k3s_given(process, after, _KEY)
+        given = _given(process, after)
         if _operators(given, paths) == before and _flags(given) == wanted:
             return file
     raise RenderError(_without_effect(given, paths, directory))
@@ -107,6 +109,14 @@ def _field_value(field: ProxyField) -> str:
 def _refuse_repeated(names: Sequence[str]) -> None:
     if repeated := next((name for name in names if names.count(name) > 1), ""):
         raise RenderError(f"name: {printable(repr(repeated))} comes twice")
+
+
+def _given(process: NodeProcess, files: Mapping[str, NodeFile]) -> tuple[Given, ...]:
+    try:
+        return k3s_given(process, files, _KEY)
+    except DocumentError as error:
+        # The host's fault, unlike a template that does not load.
+        raise RenderError(f"the configuration of {process.name}: {printable(str(error), 300)}") from None
 
 
 def _operators(given: Sequence[Given], own: Sequence[str]) -> tuple[Given, ...]:

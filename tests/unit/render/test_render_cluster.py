@@ -9,7 +9,6 @@ from support.writers import K3S_FILE, PROXY_FILE, only, writers_of
 
 from fleet.document import parse
 from fleet.kernel.k3s import k3s_list
-from fleet.model.errors import DocumentError
 from fleet.model.facts import NodeFile
 from fleet.render import RenderedFile, RenderError
 
@@ -91,7 +90,7 @@ def test_k3s_then_writes_the_limit_that_was_asked_for() -> None:
 
 
 def test_a_broken_file_of_the_node_is_an_error_with_its_line() -> None:
-    with pytest.raises(DocumentError, match=f"{K3S_FILE}:2:1: not valid YAML"):
+    with pytest.raises(RenderError, match=f"the configuration of k3s-server: {K3S_FILE}:2:1: not valid YAML"):
         snippet(files=files_of({K3S_FILE: "a: [\n"}))
 
 
