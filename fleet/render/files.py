@@ -8,8 +8,16 @@ from typing import TypeVar
 from fleet.kernel.boot.name import path_of
 from fleet.render.rendered import ModuleLine, Reason, RenderedFile, SysctlLine
 from fleet.render.templates import Templates
-from fleet.render.values import RenderError, control_id, module_name, node_path, sysctl_key, sysctl_value, whole_number
-from fleet.render.values import words as folded
+from fleet.render.values import (
+    RenderError,
+    control_id,
+    module_name,
+    node_path,
+    sysctl_key,
+    sysctl_value,
+    whole_number,
+    words,
+)
 
 MODE = 0o644
 
@@ -98,7 +106,7 @@ def explained(lines: Iterable[_Line]) -> tuple[_Line, ...]:
     Raises:
         RenderError: there are none, or a control has no valid id.
     """
-    found = tuple(replace(line, control=control_id("control", line.control), why=folded(line.why)) for line in lines)
+    found = tuple(replace(line, control=control_id("control", line.control), why=words(line.why)) for line in lines)
     if not found:
         raise RenderError("there is nothing to write")
     return found
@@ -116,7 +124,7 @@ def rendered(
 def header(reasons: Sequence[Reason], playbook: str) -> Mapping[str, object]:
     """What every template gets: the playbook's name, and each control once with its reason."""
     first = {reason.control: Reason(control=reason.control, why=reason.why) for reason in reversed(reasons)}
-    return {"playbook": folded(playbook), "controls": [first[control] for control in controls_of(reasons)]}
+    return {"playbook": words(playbook), "controls": [first[control] for control in controls_of(reasons)]}
 
 
 def controls_of(reasons: Iterable[Reason]) -> tuple[str, ...]:

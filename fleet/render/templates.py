@@ -50,7 +50,7 @@ class Templates:
         )
         self._environment.filters["comment"] = comment
         for name in self._sources:
-            self._compiled(name)
+            self._compile(name)
 
     def render(self, name: str, variables: Mapping[str, object]) -> bytes:
         """Render one template, such as ``sysctl.conf``, as UTF-8.
@@ -58,7 +58,7 @@ class Templates:
         Raises:
             DocumentError: the template uses what is not there, or fails; with its file and line.
         """
-        template = self._compiled(f"{name}{SUFFIX}")
+        template = self._environment.get_template(f"{name}{SUFFIX}")
         try:
             return template.render(variables).encode()
         except _FAILURES as error:
@@ -68,19 +68,14 @@ class Templates:
         source = self._sources.get(name)
         return None if source is None else (*source, None)
 
-    def _compiled(self, name: str) -> jinja2.Template:
+    def _compile(self, name: str) -> None:
         try:
-            return self._environment.get_template(name)
+            self._environment.get_template(name)
         except jinja2.TemplateSyntaxError as error:
-            path = error.filename or self._sources[name][1]
             message = printable(error.message or "cannot be read", _MOST_SHOWN)
-            raise DocumentError(message, path=path, line=error.lineno) from None
+            raise DocumentError(message, path=self._sources[name][1], line=error.lineno) from None
 
     def _refusal(self, error: Exception, path: str) -> DocumentError:
-        if isinstance(error, jinja2.TemplateSyntaxError):
-            return DocumentError(
-                printable(error.message or "", _MOST_SHOWN), path=error.filename or path, line=error.lineno
-            )
         paths = {path for _, path in self._sources.values()}
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
         where, line = (frames[-1].filename, frames[-1].lineno) if frames else (path, None)
