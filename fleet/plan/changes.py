@@ -71,7 +71,7 @@ def _written(file: RenderedFile, present: NodeFile | None, goals: Sequence[Goal]
         before, encoding = _text(present.content)
     after = file.content.decode() if encoding == "utf-8" else base64.b64encode(file.content).decode()
     controls = tuple(control for control in file.controls if control != KEPT)
-    reasons = dict.fromkeys(goal.reason for goal in goals if goal.boot and goal.controls[0] in controls)
+    reasons = dict.fromkeys(f"{goal.key} {goal.reason}" for goal in goals if goal.boot and goal.controls[0] in controls)
     return Change(
         kind="file",
         target=file.path,

@@ -49,8 +49,8 @@ def decide(
 ) -> Goal | Refused | tuple[Kept, ...]:
     """Decide about one key.
 
-    An acceptable value is never changed: where only one of the two states is wrong, it is given the other's, unless that
-    is only the kernel's own default.
+    An acceptable value is never changed: where only one of the two states is wrong, it is given the other's, unless
+    that is only the kernel's own default.
 
     Args:
         key: in dots.
