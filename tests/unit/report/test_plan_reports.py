@@ -120,13 +120,13 @@ def test_text_of_a_node_stays_text(trick: str) -> None:
     assert all(line.isprintable() for line in render_plan(plan, verbosity=2, width=None).plain.split("\n"))
 
 
-def test_markdown_stays_within_its_length_and_says_what_it_left_out(tmp_path: Path) -> None:
+def test_markdown_stays_within_its_length_and_says_what_it_left_out() -> None:
     policy = shipped_playbook()
     hosts = {
         f"a-rather-long-name-of-a-host-{number}": planned(
             policy, node(sysctls={FIN: str(200 + number), "net.ipv4.tcp_keepalive_time": "7200"}, files=MODULES)
         )
-        for number in range(0, 400)
+        for number in range(400)
     }
     text = plan_markdown(plan_of(hosts), limit=6_000)
     assert len(text) <= 6_000
