@@ -86,7 +86,8 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
     """
     files: list[RenderedFile] = []
     after = _with_values(facts, goals)
-    lost: dict[str, str] = {}
+    if lost := _unfit(goals, context):
+        return Draft(files=(), removed=(), after=after, unwritable=lost)
     kept = _kept_lines(goals, facts, context)
     to_load = [*modules, *_modules_for(goals, after)]
     if to_load and (file := _modules(to_load, after, context)):
@@ -124,6 +125,17 @@ def with_files(facts: NodeFacts, files: Iterable[RenderedFile], removed: Iterabl
     return replace(facts, files=kept | written)
 
 
+def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
+    """Why a goal does not fit into a file by itself, so that it does not hold up the others."""
+    found: dict[str, str] = {}
+    for line in _lines(goals):
+        try:
+            sysctl_file(context.templates, path=SYSCTL_NAMES[0], settings=[line], playbook=context.playbook)
+        except RenderError as error:
+            found[line.key] = str(error)
+    return found
+
+
 def _with_values(facts: NodeFacts, goals: Iterable[Goal]) -> NodeFacts:
     written = {goal.key: Sysctl(key=goal.key, value=goal.value, writable=True) for goal in goals if goal.live}
     return replace(facts, sysctls={**facts.sysctls, **written})
@@ -154,6 +166,8 @@ def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -
         return None
     listed = (_content(facts, names[0]) or b"").decode(errors="replace").splitlines()
     present = [line.strip() for line in listed if line.strip() and not line.startswith(("#", ";"))]
+    if {line.module for line in wanted} <= set(present):
+        return None
     earlier = [ModuleLine(module=name, control=KEPT, why=_KEPT_WHY) for name in present]
     lines = {line.module: line for line in (*earlier, *reversed(wanted))}
     return modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)

@@ -1,6 +1,7 @@
 """The plan of one node: decided, drafted, and proved by the resolver and the writers' rules before it is given out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from fleet.kernel.boot import BootSet, BootUnknown
 from fleet.kernel.catalogue import KEYS
@@ -45,11 +46,14 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
     modules: list[ModuleLine] = []
     for want in evaluation.wanted:
         if want.control.setting.kind != "sysctl":
-            other = decide_other(want)
-            if isinstance(other, ModuleLine):
-                modules.append(other)
-            else:
-                kept.append(other)
+            other = decide_other(want, context)
+            match other:
+                case ModuleLine():
+                    modules.append(other)
+                case Refused():
+                    refused.append(other)
+                case Kept():
+                    kept.append(other)
     made, unmet, remedies = _proved(goals, modules, facts, context)
     held = tuple(goals.values())
     return NodePlan(
@@ -58,11 +62,11 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
             *(module_change(line) for line in modules),
             *live_changes(held, facts),
         ),
-        kept=(*kept, *_out_of_reach(held)),
+        kept=(*(each for each in kept if each.target not in goals), *_out_of_reach(held)),
         refused=(*refused, *unmet),
         remedies=remedies,
         risks=risks(held, facts, made),
-        preconditions=preconditions(held, made, facts, outlook) if made.files or held else None,
+        preconditions=preconditions(held, made, facts, outlook) if made.files or held or modules else None,
     )
 
 
@@ -87,11 +91,15 @@ def _sort(
 
 
 def _proved(
-    goals: dict[str, Goal], modules: Sequence[ModuleLine], facts: NodeFacts, context: Context
+    goals: dict[str, Goal], modules: list[ModuleLine], facts: NodeFacts, context: Context
 ) -> tuple[Draft, tuple[Refused, ...], tuple[Remedy, ...]]:
-    """Draft until everything that is left in it holds; what does not is taken out of the goals."""
+    """Draft until everything that is left in it holds, and nothing else gets worse by it.
+
+    Goals that cannot be reached are taken out; keys that the others would spoil become goals.
+    """
     refused: list[Refused] = []
     remedies: list[Remedy] = []
+    spoilt: set[str] = set()
     while True:
         made = draft(tuple(goals.values()), modules, facts, context)
         problems = _problems(tuple(goals.values()), made, facts, context)
@@ -101,18 +109,46 @@ def _proved(
                 remedies.append(problem)
             else:
                 refused.append(problem)
-        if not problems:
-            return made, tuple(refused), tuple(remedies)
+        if beyond_help := next((problem for problem in problems if problem.target in spoilt), None):
+            reason = f"it would leave {beyond_help.target} wrong at the next boot, which cannot be helped"
+            refused += [Refused(target=goal.key, controls=goal.controls, reason=reason) for goal in goals.values()]
+            refused += [Refused(target=line.module, controls=(line.control,), reason=reason) for line in modules]
+            goals.clear()
+            modules.clear()
+        elif not problems:
+            done = {*goals, *(each.target for each in refused), *(each.target for each in remedies)}
+            more = {goal.key: goal for goal in _spoilt(made, facts, context) if goal.key not in done}
+            if not more:
+                return made, tuple(refused), tuple(remedies)
+            goals.update(more)
+            spoilt.update(more)
+
+
+def _spoilt(made: Draft, facts: NodeFacts, context: Context) -> Iterator[Goal]:
+    """Keys that are right now and that the drafted files would leave wrong, such as a line that was lost before."""
+    wanted = dict(_by_key(context.wants))
+    before, after = look_ahead(facts, wanted).keys, look_ahead(made.after, wanted).keys
+    for key, wants in wanted.items():
+        held = tuple(want for want in wants if want.is_held and want.control.state != "live")
+        was, left, live = before[key].after_reboot.value, after[key].after_reboot.value, before[key].live
+        goal = Goal(key=key, value=live or "", live=False, boot=True, wants=held, reason="")
+        if left is not None and not goal.accepts(left) and goal.accepts(live) and (was is None or goal.accepts(was)):
+            yield replace(goal, reason=f"with the other changes the next boot would leave {left} ({after[key].cause})")
 
 
 def _problems(goals: Sequence[Goal], made: Draft, facts: NodeFacts, context: Context) -> list[Refused | Remedy]:
+    if made.unwritable:
+        # What the others come to is not known before the files are made without these.
+        return [
+            Refused(target=goal.key, controls=goal.controls, reason=made.unwritable[goal.key])
+            for goal in goals
+            if goal.key in made.unwritable
+        ]
     after = look_ahead(made.after, [goal.key for goal in goals])
     found: list[Refused | Remedy] = []
     for goal in goals:
         outlook = after.keys[goal.key]
-        if goal.key in made.unwritable:
-            found.append(Refused(target=goal.key, controls=goal.controls, reason=made.unwritable[goal.key]))
-        elif reason := _boot_violation(goal, outlook):
+        if reason := _boot_violation(goal, outlook):
             found.append(Refused(target=goal.key, controls=goal.controls, reason=reason))
         elif any(want.control.state != "live" for want in goal.wants) and not goal.accepts(outlook.after_reboot.value):
             found.append(_overruled(goal, outlook, context))

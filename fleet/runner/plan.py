@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from fleet import __version__
 from fleet.facts import ProbeRequest
+from fleet.model.errors import UsageError
 from fleet.plan import HostPlan, Plan, plan_node
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.render import Templates
@@ -20,6 +21,9 @@ def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str,
     Args:
         playbook: its path as the operator gave it, for the record.
         templates: for the files.
+
+    Raises:
+        UsageError: a template fails.
     """
     started = datetime.now(UTC)
     request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
@@ -30,6 +34,9 @@ def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str,
         return HostPlan(name=host.name, plan=plan_node(seen, facts, templates=templates, playbook=policy.name))
 
     outcomes = fleet.run(check, hosts=hosts)
+    for outcome in outcomes.values():
+        if isinstance(outcome, UsageError):
+            raise outcome
     return Plan(
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
         created=iso(started),

@@ -38,8 +38,8 @@ def state_of(built: lab.Lab) -> dict[str, str]:
     """The hash of each node's files, with their modes and times, and of its network settings."""
     read = (
         f"find {TREES} -xdev -printf '%p %y %m %s %T@ %l\\n' 2>/dev/null | sort;"
-        f" find {TREES} -xdev -type f -exec sha256sum {{}} + 2>/dev/null; grep -r . /proc/sys/net/ipv4/tcp_* 2>/dev/null;"
-        " cat /proc/sys/net/netfilter/nf_conntrack_tcp_*"
+        f" find {TREES} -xdev -type f -exec sha256sum {{}} + 2>/dev/null;"
+        " grep -r . /proc/sys/net/ipv4/tcp_* 2>/dev/null; cat /proc/sys/net/netfilter/nf_conntrack_tcp_*"
     )
     states = {}
     for node in built.nodes:

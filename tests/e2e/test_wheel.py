@@ -38,7 +38,6 @@ def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -
         "fleet/shipped/inventory/hosts.yaml",
         "fleet/shipped/playbooks/stop-conntrack-resets.yaml",
         "fleet/shipped/templates/sysctl.conf.j2",
-        "fleet/shipped/templates/sysctl.conf.j2",
         "fleet/py.typed",
     } <= names
 

@@ -137,6 +137,18 @@ def test_files_of_somebody_else_are_never_overwritten(tmp_path: Path) -> None:
     )
 
 
+def test_a_key_that_does_not_fit_into_a_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    odd = "kernel.core_pattern"
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {odd}}}, scope: host, expect: {{one_of: ['', empty]}}, set: ''",
+        f"setting: {{sysctl: {FIN}}}, expect: {{equals: 50}}, set: 50",
+    )
+    plan = planned(policy, node(sysctls={odd: "core", FIN: "5"}))
+    assert [each.target for each in plan.refused] == [odd]
+    assert values(plan) == {("sysctl", FIN): "50"}
+
+
 def test_what_an_earlier_plan_wrote_stays_in_the_file(tmp_path: Path) -> None:
     first = node(sysctls={FIN: "5", "net.core.somaxconn": "128"}, files=CMDLINE)
     facts = applied(first, fin(tmp_path, first))
@@ -169,6 +181,33 @@ def test_a_module_whose_keys_would_be_lost_is_loaded_before_them(tmp_path: Path)
     assert files(plan) == ["/etc/modules-load.d/fleet.conf", FILE]
     assert str(by_target(plan)["file", "/etc/modules-load.d/fleet.conf"].after).endswith("\nnf_conntrack\n")
     assert isinstance(resolve_boot(applied(facts, plan), [LIBERAL])[LIBERAL], BootSet)
+
+
+CLOSE_WAIT = "net.netfilter.nf_conntrack_tcp_timeout_close_wait"
+LOST = {"/etc/sysctl.d/10-a.conf": f"{MAX} = 4096\n", **CMDLINE}
+
+
+def awakening(tmp_path: Path, more: dict[str, str]) -> NodePlan:
+    """A plan that has the module loaded, by which a line takes effect that was lost before."""
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {MAX}}}, expect: {{at_least: 131072}}",
+        f"setting: {{sysctl: {CLOSE_WAIT}}}, expect: {{equals: 120}}, set: 120",
+    )
+    return planned(policy, node(sysctls={MAX: "262144", CLOSE_WAIT: "60"}, files=LOST | more))
+
+
+def test_a_line_that_a_plan_would_wake_up_is_overruled_by_the_plan(tmp_path: Path) -> None:
+    plan = awakening(tmp_path, {})
+    assert f"\n{MAX} = 262144\n" in str(by_target(plan)["file", FILE].after)
+    assert values(plan) == {("sysctl", CLOSE_WAIT): "120"}
+    assert MAX not in {each.target for each in plan.kept}
+
+
+def test_where_such_a_line_cannot_be_overruled_nothing_is_planned(tmp_path: Path) -> None:
+    plan = awakening(tmp_path, {"/etc/sysctl.d/zzz.conf": f"{MAX} = 4096\n"})
+    assert plan.changes == ()
+    assert {each.target for each in plan.refused} == {MAX, CLOSE_WAIT}
 
 
 def test_buckets_are_given_to_the_module_and_the_limit_stays_what_it_is(tmp_path: Path) -> None:
