@@ -39,6 +39,11 @@ class Goal:
         """Their ids."""
         return tuple(want.control.id for want in self.wants)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the controls ask for the value after the next boot too."""
+        return any(want.control.state != "live" for want in self.wants)
+
     def accepts(self, value: str | None) -> bool:
         """Whether every control that holds the key is content with a value."""
         return all(want.accepts(value) for want in self.wants)

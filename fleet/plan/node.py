@@ -1,6 +1,6 @@
 """The plan of one node: decided, drafted, and proved by the resolver and the writers' rules before it is given out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fleet.kernel.boot import BootSet, BootUnknown
@@ -102,6 +102,9 @@ def _proved(
     spoilt: set[str] = set()
     while True:
         made = draft(tuple(goals.values()), modules, facts, context)
+        if slipping := _slipping(goals, made):
+            goals.update(slipping)
+            continue
         problems = _problems(tuple(goals.values()), made, facts, context)
         for problem in problems:
             goals.pop(problem.target)
@@ -122,6 +125,16 @@ def _proved(
                 return made, tuple(refused), tuple(remedies)
             goals.update(more)
             spoilt.update(more)
+
+
+def _slipping(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
+    """Goals that needed no file before, and need one with the drafted files, such as where a lost line wakes up."""
+    after = look_ahead(made.after, goals).keys
+    return {
+        key: replace(goal, boot=True)
+        for key, goal in goals.items()
+        if not goal.boot and goal.lasts and not goal.accepts(after[key].after_reboot.value)
+    }
 
 
 def _spoilt(made: Draft, facts: NodeFacts, context: Context) -> Iterator[Goal]:
@@ -150,7 +163,7 @@ def _problems(goals: Sequence[Goal], made: Draft, facts: NodeFacts, context: Con
         outlook = after.keys[goal.key]
         if reason := _boot_violation(goal, outlook):
             found.append(Refused(target=goal.key, controls=goal.controls, reason=reason))
-        elif any(want.control.state != "live" for want in goal.wants) and not goal.accepts(outlook.after_reboot.value):
+        elif goal.lasts and not goal.accepts(outlook.after_reboot.value):
             found.append(_overruled(goal, outlook, context))
     before = look_ahead(facts, ())
     for moment, verdict in after.protection.moments.items():

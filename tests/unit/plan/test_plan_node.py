@@ -137,6 +137,33 @@ def test_files_of_somebody_else_are_never_overwritten(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "live", "written"), [("live", "50", []), ("boot", None, [FILE]), ("both", "50", [FILE])]
+)
+def test_only_the_state_that_a_control_asks_for_is_changed(
+    tmp_path: Path, state: str, live: str | None, written: list[str]
+) -> None:
+    facts = node(sysctls={FIN: "5"}, files={"/etc/sysctl.d/50-a.conf": f"{FIN} = 5\n"})
+    plan = fin(tmp_path, facts, f"set: 50, state: {state}")
+    assert values(plan).get(("sysctl", FIN)) == live
+    assert files(plan) == written
+
+
+def test_a_value_that_slips_because_of_the_other_changes_is_put_into_the_file(tmp_path: Path) -> None:
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {LIBERAL}}}, expect: {{equals: 1}}, set: 1",
+        f"setting: {{sysctl: {BUCKETS}}}, expect: {{at_least: 32768}}, set: 262144",
+    )
+    own = {"/etc/modprobe.d/own.conf": "options nf_conntrack hashsize=32768\n"}
+    lost = {"/etc/sysctl.d/10-a.conf": f"{BUCKETS} = 1024\n"}
+    facts = node(sysctls={LIBERAL: "0", BUCKETS: "1024", MAX: "262144"}, files=own | lost | CMDLINE)
+    plan = planned(policy, facts)
+    assert plan.refused == ()
+    assert f"\n{BUCKETS} = 32768\n" in str(by_target(plan)["file", FILE].after)
+    assert planned(policy, applied(facts, plan)).changes == ()
+
+
 def test_a_key_that_does_not_fit_into_a_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
     odd = "kernel.core_pattern"
     policy = playbook_of(
