@@ -192,14 +192,15 @@ def _boot_violation(goal: Goal, outlook: KeyOutlook) -> str:
 
 
 def _overruled(goal: Goal, outlook: KeyOutlook, context: Context) -> Refused | Remedy:
+    unproved = f"the value after the next boot cannot be proved: {outlook.after_reboot.reason}"
     writer = next((each for each in outlook.writers if not goal.accepts(each.value)), None)
     if writer is None:
-        reason = f"the value after the next boot cannot be proved: {outlook.after_reboot.reason}"
-        return Refused(target=goal.key, controls=goal.controls, reason=reason)
+        return Refused(target=goal.key, controls=goal.controls, reason=unproved)
     text = remedy(writer, goal.key, goal.value)
     settings = proxy_settings(goal.key, goal.value)
     if writer.place != CONFIG_MAP or not settings:
-        reason = f"{outlook.after_reboot.reason}, which would undo the change. {text}"
+        undone = f"{outlook.after_reboot.reason}, which would undo the change"
+        reason = f"{unproved if outlook.after_reboot.value is None else undone}. {text}"
         return Refused(target=goal.key, controls=goal.controls, reason=reason)
     why = goal.wants[0].control.why
     fields = [ProxyField(name=each.field, value=each.value, control=goal.controls[0], why=why) for each in settings]

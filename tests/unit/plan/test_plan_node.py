@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from support.facts import ABSENT, CONNTRACK, IDENTITY, NEEDS_ROOT, node_facts
 from support.kernel import node, process
-from support.plans import applied, judged, planned, playbook_of, shipped_playbook
+from support.plans import applied, judged, plan_of, planned, playbook_of, shipped_playbook
+from support.probe import captured_facts
 from support.writers import kube_proxy, sized
 
 from fleet.kernel.boot import BootSet, resolve_boot
 from fleet.model.facts import NodeFacts, Sysctl
-from fleet.plan import Change, NodePlan
+from fleet.plan import Change, NodePlan, plan_text
 
 LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 MAX = "net.netfilter.nf_conntrack_max"
@@ -462,3 +463,28 @@ def test_the_shipped_playbook_plans_a_bare_node_and_then_nothing() -> None:
     assert {target for kind, target in values(plan)} == {LIBERAL, MAX, BUCKETS, ESTABLISHED, FIN}
     again = planned(policy, applied(facts, plan))
     assert (again.changes, again.refused, again.remedies) == ((), (), ())
+
+
+def test_the_table_grows_before_the_limit_and_ports_are_set_aside_before_they_are_offered(tmp_path: Path) -> None:
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {MAX}}}, expect: {{at_least: 524288}}, set: 524288",
+        f'setting: {{sysctl: {RANGE}}}, expect: {{equals: "20000 60999"}}, set: "20000 60999"',
+        f'setting: {{sysctl: {RESERVED}}}, expect: {{covers: "30000-32767"}}, set: "30000-32767"',
+        f"setting: {{sysctl: {BUCKETS}}}, expect: {{at_least: 524288}}, set: 524288",
+    )
+    facts = node(
+        sysctls={MAX: "262144", BUCKETS: "65536", RANGE: "32768 60999", RESERVED: ""}, files={**MODULES, **CMDLINE}
+    )
+    assert [target for _, target in values(planned(policy, facts))] == [RESERVED, BUCKETS, MAX, RANGE]
+
+
+@pytest.mark.parametrize("name", ["dash-root", "bash-root", "busybox-root", "dash-user"])
+def test_a_captured_node_is_planned_once_and_without_its_secrets(name: str) -> None:
+    facts = captured_facts(name)
+    plan = planned(shipped_playbook(), facts)
+    assert {("sysctl", "kernel.panic"), ("file", FILE)} <= by_target(plan).keys()
+    again = planned(shipped_playbook(), applied(facts, plan))
+    assert again.changes == ()
+    assert {each.target for each in again.refused} <= {each.target for each in plan.refused}
+    assert "(masked)" not in plan_text(plan_of({"node": plan}))
