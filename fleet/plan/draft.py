@@ -17,6 +17,7 @@ from fleet.model.facts import NodeFacts, NodeFile, NodeProcess, Sysctl
 from fleet.plan.decide import Goal
 from fleet.policy.wanted import Wanted
 from fleet.render import (
+    SNIPPET_NAMES,
     ModuleLine,
     ProxyArgument,
     Reason,
@@ -37,6 +38,7 @@ MODULES_NAMES = ("/etc/modules-load.d/fleet.conf", "/etc/modules-load.d/zz-fleet
 MODPROBE_NAMES = ("/etc/modprobe.d/fleet.conf", "/etc/modprobe.d/zz-fleet.conf")
 
 _MANAGED = re.compile(rb"\A(?:#[^\n]*\n){0,3}?#[^\n]*Managed by fleet", re.IGNORECASE)
+_FOREIGN = re.compile(r"^(?!kube-proxy-arg\+:)[^\s#-]", re.MULTILINE)
 _LINE = re.compile(r"^([a-z][^\s=#]*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 KEPT = "kept"
 """Stands where the id of a control does, for what an earlier plan wrote."""
@@ -278,9 +280,17 @@ def _proxy_arguments(goals: Sequence[Goal], facts: NodeFacts, context: Context) 
 
 
 def _earlier_arguments(process: NodeProcess, facts: NodeFacts) -> Iterator[ProxyArgument]:
+    """What an earlier plan told kube-proxy; its file is known by its name, because the probe takes comments away.
+
+    Raises:
+        RenderError: a file of that name says something that fleet does not write.
+    """
+    for path, file in facts.files.items():
+        text = (file.content or b"").decode(errors="replace")
+        if path.startswith("/etc/rancher/") and path.endswith(SNIPPET_NAMES) and _FOREIGN.search(text):
+            raise RenderError(f"{path} says more than fleet has written there: give the rest a file of its own")
     for given in k3s_given(process, facts.files, "kube-proxy-arg"):
-        file = facts.files.get(given.origin.rpartition(":")[0])
-        if file is not None and is_managed(file):
+        if given.origin.rpartition(":")[0].endswith(SNIPPET_NAMES):
             name, _, value = given.text.partition("=")
             yield ProxyArgument(name=name, value=value, control=KEPT, why=_KEPT_WHY)
 

@@ -5,7 +5,7 @@ command or a specifier to a file: what does not fit is a ``RenderError`` that na
 the same bytes.
 """
 
-from fleet.render.cluster import k3s_config_snippet, kube_proxy_patch
+from fleet.render.cluster import SNIPPET_NAMES, k3s_config_snippet, kube_proxy_patch
 from fleet.render.files import modprobe_hashsize_file, modules_file, sysctl_file
 from fleet.render.rendered import (
     ModuleLine,
@@ -20,6 +20,7 @@ from fleet.render.units import Service, ipvs_timeouts_unit, service_drop_in
 from fleet.render.values import RenderError
 
 __all__ = [
+    "SNIPPET_NAMES",
     "ModuleLine",
     "ProxyArgument",
     "ProxyField",

@@ -14,7 +14,7 @@ from fleet.render.values import RenderError, flag_name, flag_value, node_path, w
 
 _KEY = "kube-proxy-arg"
 # Files are read by name in byte order: zz- comes after what people use, ~ after every letter.
-_NAMES = ("zz-fleet.yaml", "~~fleet.yaml")
+SNIPPET_NAMES = ("zz-fleet.yaml", "~~fleet.yaml")
 _MOST = 2**31 - 1
 _NUMBERS = frozenset({"conntrack.maxPerCore", "conntrack.min"})
 _SWITCHES = frozenset({"conntrack.tcpBeLiberal", "ipvs.strictARP"})
@@ -64,7 +64,7 @@ def k3s_config_snippet(
     _refuse_repeated([line.name for line in lines])
     product = "k3s" if process.name.startswith("k3s") else "rke2"
     directory = f"{process.config or f'/etc/rancher/{product}/config.yaml'}.d"
-    paths = [node_path("path", f"{directory}/{name}", suffix=".yaml") for name in _NAMES]
+    paths = [node_path("path", f"{directory}/{name}", suffix=".yaml") for name in SNIPPET_NAMES]
     before = _operators(_given(process, files), paths)
     wanted = {**_flags(before), **{line.name: line.value for line in lines}}
     # One that is there already is written again, or its arguments would stay beside the new ones.

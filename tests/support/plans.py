@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from fleet.facts.masking import mask_yaml
 from fleet.model.facts import NodeFacts, NodeFile, Sysctl
 from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
 from fleet.policy import HostView, Policy, evaluate
@@ -54,6 +55,8 @@ def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
             files = {path: file for path, file in facts.files.items() if path != change.target}
             if change.after is not None:
                 content = base64.b64decode(change.after) if change.encoding == "base64" else change.after.encode()
+                if change.target.startswith("/etc/rancher/"):
+                    content = mask_yaml(content)  # as the next probe gives it
                 files[change.target] = NodeFile(path=change.target, kind="file", content=content)
             return replace(facts, files=files)
         case "module":

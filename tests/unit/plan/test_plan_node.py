@@ -387,6 +387,18 @@ def test_a_second_k3s_setting_joins_the_first(tmp_path: Path) -> None:
     assert [each.status for each in judged(both, applied(done, plan)).findings] == ["pass", "pass"]
 
 
+def test_a_file_of_somebody_else_under_the_name_of_the_snippet_is_not_overwritten(tmp_path: Path) -> None:
+    own = {
+        "/etc/rancher/k3s/config.yaml.d/zz-fleet.yaml": "kube-proxy-arg+: [proxy-mode=iptables]\nnode-name: (masked)\n"
+    }
+    facts = node(
+        sysctls={ESTABLISHED: "86400"},
+        files={**MODULES, **CMDLINE, **own},
+        processes=(process("k3s-server", "server"),),
+    )
+    assert "give the rest a file of its own" in refusal(planned(playbook_of(tmp_path, ESTABLISHED_CONTROL), facts))
+
+
 def test_where_kube_proxy_writes_a_key_the_remedy_is_in_the_cluster_and_nothing_is_pretended(tmp_path: Path) -> None:
     proxy_file = "/var/lib/kube-proxy/config.conf"
     facts = sized(
