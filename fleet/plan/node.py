@@ -62,7 +62,7 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
             *(module_change(line) for line in modules),
             *live_changes(held, facts),
         ),
-        kept=(*(each for each in kept if each.target not in goals), *_out_of_reach(held)),
+        kept=(*(each for each in kept if each.target not in goals), *_not_done(held)),
         refused=(*refused, *unmet),
         remedies=remedies,
         risks=risks(held, facts, made),
@@ -100,10 +100,15 @@ def _proved(
     refused: list[Refused] = []
     remedies: list[Remedy] = []
     spoilt: set[str] = set()
+    yielded: set[str] = set()
     while True:
         made = draft(tuple(goals.values()), modules, facts, context)
         if slipping := _slipping(goals, made):
             goals.update(slipping)
+            continue
+        if content := {key: goal for key, goal in _content(goals, made).items() if key not in yielded}:
+            goals.update(content)
+            yielded.update(content)
             continue
         problems = _problems(tuple(goals.values()), made, facts, context)
         for problem in problems:
@@ -134,6 +139,19 @@ def _slipping(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
         key: replace(goal, boot=True)
         for key, goal in goals.items()
         if not goal.boot and goal.lasts and not goal.accepts(after[key].after_reboot.value)
+    }
+
+
+def _content(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
+    """Goals that another file keeps from their value, with a value that is acceptable too: then that one is taken."""
+    after = {} if made.unwritable else look_ahead(made.after, goals).keys
+    return {
+        key: replace(goals[key], value=outlook.after_reboot.value, boot=False)
+        for key, outlook in after.items()
+        if key in goals
+        and _boot_violation(goals[key], outlook)
+        and outlook.after_reboot.value is not None
+        and goals[key].accepts(outlook.after_reboot.value)
     }
 
 
@@ -208,8 +226,12 @@ def _overruled(goal: Goal, outlook: KeyOutlook, context: Context) -> Refused | R
     return Remedy(target=goal.key, writer=writer.name, text=text, patch=patch, controls=goal.controls)
 
 
-def _out_of_reach(goals: Iterable[Goal]) -> Iterator[Kept]:
+def _not_done(goals: Iterable[Goal]) -> Iterator[Kept]:
     for goal in goals:
+        if not goal.live and not goal.boot:
+            reason = f"with the other changes the next boot leaves {goal.value}"
+            yield Kept(target=goal.key, control=goal.controls[0], why="noop", reason=reason)
+            continue
         key = KEYS.get(goal.key)
         scope = next((want.control.scope for want in goal.wants), None)
         if scope == "namespace":

@@ -165,6 +165,32 @@ def test_a_value_that_slips_because_of_the_other_changes_is_put_into_the_file(tm
     assert planned(policy, applied(facts, plan)).changes == ()
 
 
+def test_where_another_file_wins_with_an_acceptable_value_that_one_is_taken(tmp_path: Path) -> None:
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {LIBERAL}}}, expect: {{equals: 1}}, set: 1",
+        f"setting: {{sysctl: {CLOSE_WAIT}}}, expect: {{at_least: 60}}, set: 3600",
+    )
+    lost = {"/etc/sysctl.d/zzz.conf": f"{CLOSE_WAIT} = 90\n"}
+    facts = node(sysctls={LIBERAL: "0", CLOSE_WAIT: "1"}, files=lost | CMDLINE)
+    plan = planned(policy, facts)
+    assert plan.refused == ()
+    assert values(plan) == {("sysctl", LIBERAL): "1", ("sysctl", CLOSE_WAIT): "90"}
+    assert CLOSE_WAIT not in str(by_target(plan)["file", FILE].after)
+
+
+def test_a_key_that_the_other_changes_put_right_is_said_to_need_none_of_its_own(tmp_path: Path) -> None:
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {LIBERAL}}}, expect: {{equals: 1}}, set: 1",
+        f"setting: {{sysctl: {CLOSE_WAIT}}}, expect: {{at_least: 90}}, set: 3600",
+    )
+    lost = {"/etc/sysctl.d/zzz.conf": f"{CLOSE_WAIT} = 90\n"}
+    plan = planned(policy, node(sysctls={LIBERAL: "0", CLOSE_WAIT: "120"}, files=lost | CMDLINE))
+    assert values(plan) == {("sysctl", LIBERAL): "1"}
+    assert [(each.target, each.why) for each in plan.kept] == [(CLOSE_WAIT, "noop")]
+
+
 def test_a_key_that_does_not_fit_into_a_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
     odd = "kernel.core_pattern"
     policy = playbook_of(

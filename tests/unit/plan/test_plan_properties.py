@@ -60,7 +60,7 @@ def nodes(draw: st.DrawFn) -> NodeFacts:
 keys = st.sampled_from(sorted(VALUES))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(facts=nodes())
 def test_a_plan_that_was_applied_leaves_nothing_to_plan_and_holds_what_it_claimed(facts: NodeFacts) -> None:
     plan = planned(POLICY, facts)
