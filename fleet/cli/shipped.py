@@ -8,6 +8,6 @@ import fleet
 
 
 def shipped(folder: str) -> Traversable:
-    """The folder ``inventory`` or ``playbooks``, as installed or in a checkout."""
+    """The folder ``inventory``, ``playbooks`` or ``templates``, as installed or in a checkout."""
     installed = files(fleet) / "shipped" / folder
     return installed if installed.is_dir() else Path(fleet.__file__).parents[1] / folder

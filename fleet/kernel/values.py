@@ -65,6 +65,21 @@ def ports_of(key_name: str, text: str) -> PortSet:
     raise ValueError(f"{key_name} does not hold ports")
 
 
+def bounded_numbers(key_name: str, text: str) -> tuple[int, ...]:
+    """The numbers of a value that bounds apply to: the value itself, or each end of its port ranges.
+
+    A key outside the catalogue has them only where its value is one whole number.
+
+    Raises:
+        ValueError: as `normalise`.
+    """
+    kind = KEYS[key_name].kind if key_name in KEYS else None
+    if kind in {Kind.PORT_LIST, Kind.PORT_RANGE}:
+        return tuple(port for ports in ports_of(key_name, text).ranges for port in ports)
+    value = normalise(key_name, text)
+    return (int(value),) if value.removeprefix("-").isdecimal() else ()
+
+
 def _range(text: str) -> tuple[int, int]:
     first, last = _numbers(text, _RANGE_ENDS)
     if first > last:

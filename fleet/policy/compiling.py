@@ -9,7 +9,7 @@ from fleet.facts.request import ProbeRequest, key_in_dots, probe_arguments
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.key import Kind
 from fleet.kernel.portset import PortSet
-from fleet.kernel.values import normalise, ports_of
+from fleet.kernel.values import bounded_numbers, normalise
 from fleet.model.finding import Scope
 from fleet.policy.control import Control, Setting, SettingKind, State
 from fleet.policy.expression import Expression, ExpressionError, Value, compile_expression, embedded_expression
@@ -65,6 +65,8 @@ class Compiler:
             expect=expect,
             prefer=prefer,
             set=self._operand(source.set_, (*location, "set")),
+            lowest=self._operand(source.bounds.at_least, (*location, "bounds", "at_least")) if source.bounds else None,
+            highest=self._operand(source.bounds.at_most, (*location, "bounds", "at_most")) if source.bounds else None,
             scope=self._scope(source.scope, setting, location),
             state=self._state(source.state, setting, location),
             because=self._expression(source.because, (*location, "because")) if source.because else None,
@@ -209,7 +211,7 @@ class Compiler:
         at = (*location, "set")
         try:
             _check_value(control.setting.target, value)
-            numbers = _numbers(control.setting.target, value)
+            numbers = bounded_numbers(control.setting.target, str(value))
         except ValueError as error:
             raise self.document.error(str(error), at) from None
         source_of = f" ({key.bounds.source})" if key is not None and key.bounds else ""
@@ -253,11 +255,3 @@ def _check_value(key: str, value: object) -> None:
     if isinstance(value, bool):
         raise ValueError(f"{plain(value)} is no value of {key}: write 1 or 0")  # noqa: TRY004  # as normalise does
     normalise(key, str(value))
-
-
-def _numbers(key: str, value: object) -> tuple[int, ...]:
-    """The numbers that bounds apply to: the value itself, or each end of its port ranges."""
-    kind = KEYS[key].kind if key in KEYS else None
-    if kind in {Kind.PORT_LIST, Kind.PORT_RANGE}:
-        return tuple(port for ports in ports_of(key, str(value)).ranges for port in ports)
-    return (int(normalise(key, str(value))),) if kind is not None else ()

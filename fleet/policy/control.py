@@ -38,6 +38,7 @@ class Control:
         expect: violated, the finding fails.
         prefer: violated, the finding warns.
         set: what a change would write; None where the control only looks.
+        lowest, highest: the control's own bounds for what it writes, besides those of the catalogue; None for none.
         scope: how far a sysctl key reaches; None for other settings.
         state: of a sysctl key, which of its states must be as expected; ``live`` for other settings.
         because: what explains a finding.
@@ -53,6 +54,8 @@ class Control:
     expect: Predicate
     prefer: Predicate | None
     set: Operand
+    lowest: Operand
+    highest: Operand
     scope: Scope | None
     state: State
     because: Expression | None
@@ -62,12 +65,12 @@ class Control:
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
-        """Every expression whose value an audit needs."""
-        single = tuple(
-            expression for expression in (self.when, self.setting.fact, self.because) if expression is not None
-        )
+        """Every expression whose value an audit or a plan needs."""
+        written = self.set if isinstance(self.set, tuple) else (self.set,)
+        single = (self.when, self.setting.fact, self.because, *written, self.lowest, self.highest)
         preferred = self.prefer.expressions if self.prefer else ()
-        return (*single, *self.expect.expressions, *preferred)
+        own = tuple(expression for expression in single if isinstance(expression, Expression))
+        return (*own, *self.expect.expressions, *preferred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from fleet.policy.expression import Expression, ExpressionError, FactUnavailable
 from fleet.policy.host import HostView
 from fleet.policy.predicate import Predicate, PredicateError, plain, resolve_operand
 from fleet.policy.state import Wish, setting_state
+from fleet.policy.wanted import Wanted, wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,13 @@ class Evaluation:
         findings: one for each control, in the policy's order.
         settings: one for each sysctl key that controls name.
         protection: what keeps INVALID segments from resetting connections, now and later.
+        wanted: what each control would write, in the policy's order.
     """
 
     findings: tuple[Finding, ...]
     settings: tuple[SettingState, ...]
     protection: Mapping[Moment, Protection]
+    wanted: tuple[Wanted, ...]
 
 
 def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -> Evaluation:
@@ -51,16 +54,20 @@ def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -
     for control in sysctls:
         wish = Wish(expect=verdicts[control.id].expect, value=_wanted(control, node), scope=control.scope or "host")
         wishes.setdefault(control.setting.target, []).append(wish)
+    findings = tuple(
+        _with_exceptions(_finding(control, verdicts[control.id]), policy, host, today) for control in policy.controls
+    )
     return Evaluation(
-        findings=tuple(
-            _with_exceptions(_finding(control, verdicts[control.id]), policy, host, today)
-            for control in policy.controls
-        ),
+        findings=findings,
         settings=tuple(setting_state(outlook.keys[key], held) for key, held in wishes.items()),
         protection={
             moment: Protection(status=verdict.status, reason=verdict.reason)
             for moment, verdict in outlook.protection.moments.items()
         },
+        wanted=tuple(
+            wanted(control, finding, verdicts[control.id].expect, context)
+            for control, finding in zip(policy.controls, findings, strict=True)
+        ),
     )
 
 

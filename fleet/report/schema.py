@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from fleet.plan.document import PlanJson
 from fleet.policy.playbook import PlaybookDocument
 from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
@@ -22,6 +23,7 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
+        "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},
         "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},
     }

@@ -37,6 +37,7 @@ def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -
         "fleet/policy/profiles/conntrack.yaml",
         "fleet/shipped/inventory/hosts.yaml",
         "fleet/shipped/playbooks/stop-conntrack-resets.yaml",
+        "fleet/shipped/templates/sysctl.conf.j2",
         "fleet/py.typed",
     } <= names
 

@@ -3,7 +3,7 @@
 from fleet.kernel.writers.find import find_writers
 from fleet.kernel.writers.proxyreleases import node_releases
 from fleet.kernel.writers.releases import Releases
-from fleet.kernel.writers.remedies import remedy
+from fleet.kernel.writers.remedies import ProxySetting, proxy_settings, remedy
 from fleet.kernel.writers.settled import Outcome, Settled, settled
 from fleet.kernel.writers.trap import Protection, State, Verdict, judge, protection, start_proxy
 from fleet.kernel.writers.writer import Rule, When, Write, Writer
@@ -11,6 +11,7 @@ from fleet.kernel.writers.writer import Rule, When, Write, Writer
 __all__ = [
     "Outcome",
     "Protection",
+    "ProxySetting",
     "Releases",
     "Rule",
     "Settled",
@@ -23,6 +24,7 @@ __all__ = [
     "judge",
     "node_releases",
     "protection",
+    "proxy_settings",
     "remedy",
     "settled",
     "start_proxy",

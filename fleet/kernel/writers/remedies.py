@@ -1,6 +1,7 @@
 """Where a value belongs that a writer would overwrite: with the writer, not in sysctl.d."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fleet.kernel.invalid import BE_LIBERAL
 from fleet.kernel.writers.conntrack import BUCKETS, CLOSE_WAIT, ESTABLISHED, MAX, UDP, UDP_STREAM
@@ -15,6 +16,46 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
 }
 _STRICT_ARP = frozenset({"net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"})
 _RESTART_PROXY = "kubectl -n kube-system rollout restart daemonset kube-proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySetting:
+    """One setting of kube-proxy.
+
+    Attributes:
+        field: in KubeProxyConfiguration, with its section.
+        flag: the same on the command line, without dashes.
+        value: a number, true or false; of a timeout the seconds.
+        text: the value as it is written.
+    """
+
+    field: str
+    flag: str
+    value: int | bool
+    text: str
+
+
+def proxy_settings(key: str, expected: str) -> tuple[ProxySetting, ...]:
+    """What makes kube-proxy, k3s and RKE2 write a value themselves; empty for a key that they take no value for.
+
+    Args:
+        key: in dots.
+        expected: the value that is wanted, as the kernel prints it.
+    """
+    if key in _FIELDS and expected.isdecimal():
+        field, flag = _FIELDS[key]
+        return (ProxySetting(field=field, flag=flag, value=int(expected), text=f"{expected}s"),)
+    if key == MAX and expected.isdecimal():
+        # One a core is less than min on any node, so min alone decides, the cap of 1.36 notwithstanding.
+        return (
+            ProxySetting(field="conntrack.maxPerCore", flag="conntrack-max-per-core", value=1, text="1"),
+            ProxySetting(field="conntrack.min", flag="conntrack-min", value=int(expected), text=expected),
+        )
+    if key == BE_LIBERAL:
+        on = expected == "1"
+        text = "true" if on else "false"
+        return (ProxySetting(field="conntrack.tcpBeLiberal", flag="conntrack-tcp-be-liberal", value=on, text=text),)
+    return ()
 
 
 def remedy(writer: Writer, key: str, expected: str) -> str:
@@ -46,28 +87,24 @@ def remedy(writer: Writer, key: str, expected: str) -> str:
 
 
 def _of_kubernetes(writer: Writer, key: str, expected: str) -> str:
-    if key in _FIELDS:
-        field, flag = _FIELDS[key]
-        return _placed(writer, f"{field}: {expected}s", (f"{flag}={expected}s",), " (0s leaves the key to sysctl.d)")
-    if key == MAX:
-        # One a core is less than min on any node, so min alone decides, the cap of 1.36 notwithstanding.
-        return _placed(
-            writer,
-            f"conntrack.maxPerCore: 1 and conntrack.min: {expected}",
-            ("conntrack-max-per-core=1", f"conntrack-min={expected}"),
-            " (a maxPerCore of 0 leaves the key to sysctl.d)",
-        )
+    if settings := proxy_settings(key, expected):
+        field = " and ".join(f"{each.field}: {each.text}" for each in settings)
+        return _placed(writer, field, tuple(f"{each.flag}={each.text}" for each in settings), _rest(key, expected))
     if key == BUCKETS:
         rest = f" and set {key} in sysctl.d, since kube-proxy only ever raises it"
         return _placed(writer, "conntrack.maxPerCore: 0", ("conntrack-max-per-core=0",), rest)
-    if key == BE_LIBERAL:
-        on = "true" if expected == "1" else "false"
-        # Else kube-proxy has started without its rule, and the node has neither.
-        rest = "" if expected == "1" else " and set the key to 0"
-        return _placed(writer, f"conntrack.tcpBeLiberal: {on}", (f"conntrack-tcp-be-liberal={on}",), rest)
     if key in _STRICT_ARP:
         return _placed(writer, "ipvs.strictARP: false", ("ipvs-strict-arp=false",), "")
     return _as_it_is(writer, key)
+
+
+def _rest(key: str, expected: str) -> str:
+    if key == MAX:
+        return " (a maxPerCore of 0 leaves the key to sysctl.d)"
+    if key == BE_LIBERAL:
+        # Else kube-proxy has started without its rule, and the node has neither.
+        return "" if expected == "1" else " and set the key to 0"
+    return " (0s leaves the key to sysctl.d)"
 
 
 def _as_it_is(writer: Writer, key: str) -> str:

@@ -30,6 +30,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str 
         (("audit", "none.yaml"), "none.yaml: no such file"),
         (("audit", "stop-conntrack-resets", "-i", "none"), "fleet init"),
         (("audit", "stop-conntrack-resets", "--local", "-l", "web"), "--local has none"),
+        (("plan",), "PLAYBOOK"),
+        (("plan", "stop-conntrack-resets", "--templates", "none"), "none"),
         (("schema", "audits"), "did you mean 'audit'?"),
         (("audit", "stop-conntrack-resets", "--workers", "0"), "--workers"),
         (("audit", "stop-conntrack-resets", "-i", "{inventory}", "-l", "wbe"), "did you mean 'web'?"),

@@ -1,0 +1,86 @@
+"""``fleet plan``: what a playbook would change on each node."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from fleet.cli import options
+from fleet.cli.output import note, show, terminal_width
+from fleet.cli.playbook import find_playbook
+from fleet.cli.progress import host_progress
+from fleet.cli.shipped import shipped
+from fleet.cli.target import target
+from fleet.plan import Plan, plan_text, save_plan
+from fleet.policy import load_playbook
+from fleet.render import Templates
+from fleet.report.plan_markdown import plan_markdown
+from fleet.report.plan_status import plan_exit_code
+from fleet.report.plan_terminal import render_plan, render_plan_summary
+from fleet.runner.connection import ConnectionSettings
+from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.plan import plan as plan_hosts
+
+
+class Format(StrEnum):
+    """How a plan is told."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+TEXTS: dict[Format, Callable[[Plan], str]] = {Format.JSON: plan_text, Format.MARKDOWN: plan_markdown}
+
+
+@options.connects
+def plan(
+    settings: ConnectionSettings,
+    playbook: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A file, or the name of a shipped playbook.")],
+    inventory: options.InventoryOption = "inventory",
+    limit: options.LimitOption = None,
+    local: options.LocalOption = False,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How the plan is told.")] = Format.TABLE,
+    output: options.OutputOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", dir_okay=False, help="Save the plan too, readable by its owner only."),
+    ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option("--templates", metavar="DIR", file_okay=False, help="Templates that take precedence over ours."),
+    ] = None,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Also what is not changed, and why; twice: all of it.")
+    ] = 0,
+    workers: options.WorkersOption = DEFAULT_WORKERS,
+) -> None:
+    """Show what a playbook would change on each node. Nothing is changed.
+
+    Exit code 0: nothing to change. 1: a host could not be planned. 2: usage. 3: changes are pending.
+    """
+    policy = load_playbook(find_playbook(playbook))
+    chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    compiled = Templates(shipped("templates"), templates)
+    with (
+        host_progress("planning", len(chosen.names)) as progress,
+        Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+    ):
+        result = plan_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled)
+    if out is not None:
+        save_plan(result, out)
+    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+    if output is not None:
+        note(f"{render_plan_summary(result).plain}; written to {output}")
+    if out is not None:
+        note(f"the plan is saved in {out}")
+    raise typer.Exit(plan_exit_code(result))
+
+
+def _told(result: Plan, form: Format, verbosity: int, width: int | None) -> RenderableType:
+    if form in TEXTS:
+        return TEXTS[form](result)
+    return render_plan(result, verbosity=verbosity, width=width)

@@ -1,0 +1,304 @@
+"""The files that give a node the values of its goals at the next boot, and the facts as they would be with them."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fleet.kernel.boot import BootSet, resolve_boot
+from fleet.kernel.boot.acceptance import BUCKETS
+from fleet.kernel.boot.module import CONNTRACK, hashsize, owner, state_of
+from fleet.kernel.boot.resolve import MAX
+from fleet.kernel.k3s import k3s_given
+from fleet.kernel.outlook import look_ahead
+from fleet.kernel.values import equal
+from fleet.kernel.writers import Writer, proxy_settings
+from fleet.model.errors import DocumentError
+from fleet.model.facts import NodeFacts, NodeFile, NodeProcess, Sysctl
+from fleet.plan.decide import Goal
+from fleet.policy.wanted import Wanted
+from fleet.render import (
+    SNIPPET_NAMES,
+    ModuleLine,
+    ProxyArgument,
+    Reason,
+    RenderedFile,
+    RenderError,
+    SysctlLine,
+    Templates,
+    k3s_config_snippet,
+    modprobe_hashsize_file,
+    modules_file,
+    sysctl_file,
+)
+
+SYSCTL_NAMES = ("/etc/sysctl.d/90-fleet.conf", "/etc/sysctl.d/99-zz-fleet.conf", "/etc/sysctl.d/zz-fleet.conf")
+"""Names for the one file of a node, in the order in which they are tried."""
+
+MODULES_NAMES = ("/etc/modules-load.d/fleet.conf", "/etc/modules-load.d/zz-fleet.conf")
+MODPROBE_NAMES = ("/etc/modprobe.d/fleet.conf", "/etc/modprobe.d/zz-fleet.conf")
+
+_MANAGED = re.compile(rb"\A(?:#[^\n]*\n){0,3}?#[^\n]*Managed by fleet", re.IGNORECASE)
+_FOREIGN = re.compile(r"^(?!kube-proxy-arg\+:)[^\s#-]", re.MULTILINE)
+_LINE = re.compile(r"^([a-z][^\s=#]*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+KEPT = "kept"
+"""Stands where the id of a control does, for what an earlier plan wrote."""
+
+_KEPT_WHY = "An earlier plan put it here, and no control of this playbook is about it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all files of one plan have in common."""
+
+    templates: Templates
+    playbook: str
+    wants: Sequence[Wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Files to write and to remove.
+
+    Attributes:
+        files: with the content that they will have; those that are so already are not among them.
+        removed: files of an earlier plan that another one replaces.
+        after: the facts as they will be.
+        unwritable: why a file could not be made, by the key that it is for.
+    """
+
+    files: tuple[RenderedFile, ...]
+    removed: tuple[str, ...]
+    after: NodeFacts
+    unwritable: Mapping[str, str]
+
+
+def is_managed(file: NodeFile) -> bool:
+    """Whether fleet has written a file."""
+    return file.kind == "file" and file.content is not None and _MANAGED.search(file.content) is not None
+
+
+def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts, context: Context) -> Draft:
+    """Make the files for a node.
+
+    Args:
+        goals: keys with their values.
+        modules: to load at each boot, whatever the goals need.
+        facts: of the node.
+        context: of the plan.
+    """
+    files: list[RenderedFile] = []
+    after = _with_values(facts, goals)
+    if lost := _unfit(goals, context):
+        return Draft(files=(), removed=(), after=after, unwritable=lost)
+    kept = _kept_lines(goals, facts, context)
+    to_load = [*modules, *_modules_for(goals, after)]
+    if to_load and (file := _modules(to_load, after, context)):
+        files.append(file)
+        after = with_files(after, [file])
+    if (buckets := next((goal for goal in goals if goal.key == BUCKETS and goal.boot), None)) is not None:
+        table, limit = _table(buckets, goals, after, kept, context)
+        files += table
+        kept = [*kept, *limit]
+        after = with_files(after, table)
+    removed: tuple[str, ...] = ()
+    try:
+        if any(goal.boot for goal in goals):
+            file, removed = _sysctls([*kept, *_lines(goals)], goals, after, context)
+            files.append(file)
+            after = with_files(after, [file], removed)
+    except RenderError as error:
+        lost = {goal.key: str(error) for goal in goals if goal.boot}
+    try:
+        snippets = _proxy_arguments(goals, after, context)
+    except (RenderError, DocumentError) as error:
+        lost |= {goal.key: str(error) for goal, _ in _overruled(goals, after)}
+    else:
+        files += snippets
+        after = with_files(after, snippets)
+    changed = tuple(file for file in files if _content(facts, file.path) != file.content)
+    return Draft(files=changed, removed=removed, after=after, unwritable=lost)
+
+
+def with_files(facts: NodeFacts, files: Iterable[RenderedFile], removed: Iterable[str] = ()) -> NodeFacts:
+    """The facts of a node on which files were written and removed."""
+    gone = frozenset(removed)
+    kept = {path: file for path, file in facts.files.items() if path not in gone}
+    written = {file.path: NodeFile(path=file.path, kind="file", content=file.content) for file in files}
+    return replace(facts, files=kept | written)
+
+
+def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
+    """Why a goal does not fit into a file by itself, so that it does not hold up the others."""
+    found: dict[str, str] = {}
+    for line in _lines(goals):
+        try:
+            sysctl_file(context.templates, path=SYSCTL_NAMES[0], settings=[line], playbook=context.playbook)
+        except RenderError as error:
+            found[line.key] = str(error)
+    return found
+
+
+def _with_values(facts: NodeFacts, goals: Iterable[Goal]) -> NodeFacts:
+    written = {goal.key: Sysctl(key=goal.key, value=goal.value, writable=True) for goal in goals if goal.live}
+    return replace(facts, sysctls={**facts.sysctls, **written})
+
+
+def _content(facts: NodeFacts, path: str) -> bytes | None:
+    file = facts.files.get(path)
+    return file.content if file is not None and file.kind == "file" else None
+
+
+def _free(names: Sequence[str], facts: NodeFacts) -> list[str]:
+    """The names that fleet may use, one that it uses already first."""
+    free = [name for name in names if name not in facts.files or is_managed(facts.files[name])]
+    return sorted(free, key=lambda name: name not in facts.files)
+
+
+def _modules_for(goals: Iterable[Goal], facts: NodeFacts) -> Iterator[ModuleLine]:
+    for goal in goals:
+        module = owner(goal.key)
+        if goal.boot and module is not None and state_of(facts, module).loaded is not True:
+            why = f"Without it the keys of {module} are lost at boot, because it is loaded too late."
+            yield ModuleLine(module=module, control=goal.controls[0], why=why)
+
+
+def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -> RenderedFile | None:
+    names = _free(MODULES_NAMES, facts)
+    if not names:
+        return None
+    listed = (_content(facts, names[0]) or b"").decode(errors="replace").splitlines()
+    present = [line.strip() for line in listed if line.strip() and not line.startswith(("#", ";"))]
+    if {line.module for line in wanted} <= set(present):
+        return None
+    earlier = [ModuleLine(module=name, control=KEPT, why=_KEPT_WHY) for name in present]
+    lines = {line.module: line for line in (*earlier, *reversed(wanted))}
+    return modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)
+
+
+def _table(
+    buckets: Goal, goals: Sequence[Goal], facts: NodeFacts, kept: Sequence[SysctlLine], context: Context
+) -> tuple[list[RenderedFile], list[SysctlLine]]:
+    """The module's own option for the hash table, so that it holds whenever the module is loaded.
+
+    The option also makes the limit eight times as large, so a limit that no file sets is then written down as it is.
+    """
+    names = _free(MODPROBE_NAMES, facts)
+    builtin = isinstance(facts.builtin_modules, frozenset) and CONNTRACK in facts.builtin_modules
+    limit = facts.sysctls.get(MAX)
+    is_set = isinstance(resolve_boot(facts, (MAX,))[MAX], BootSet) or MAX in {line.key for line in kept}
+    is_set = is_set or any(goal.key == MAX and goal.boot for goal in goals)
+    if builtin or not names or not (is_set or (limit is not None and isinstance(limit.value, str))):
+        return [], []
+    control = buckets.controls[0]
+    file = modprobe_hashsize_file(
+        context.templates,
+        path=names[0],
+        buckets=int(buckets.value),
+        reason=Reason(control=control, why=buckets.wants[0].control.why),
+        playbook=context.playbook,
+    )
+    option = hashsize(with_files(facts, [file]))
+    if option is None or isinstance(option, str) or option.origin.path != file.path:
+        return [], []  # another line gives the option its value; sysctl.d sets the key by itself
+    if is_set or limit is None or not isinstance(limit.value, str):
+        return [file], []
+    why = "The option hashsize of nf_conntrack would make it eight times the buckets."
+    return [file], [SysctlLine(key=MAX, value=limit.value, control=control, why=why)]
+
+
+def _lines(goals: Iterable[Goal]) -> list[SysctlLine]:
+    return [
+        SysctlLine(key=goal.key, value=goal.value, control=goal.controls[0], why=goal.wants[0].control.why)
+        for goal in goals
+        if goal.boot
+    ]
+
+
+def _kept_lines(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> list[SysctlLine]:
+    """What earlier plans wrote into the file and this one does not change."""
+    by_key = {want.control.setting.target: want.control for want in reversed(context.wants)}
+    changed = {goal.key for goal in goals if goal.boot}
+    found: dict[str, SysctlLine] = {}
+    for path in SYSCTL_NAMES:
+        if path in facts.files and is_managed(facts.files[path]):
+            text = (_content(facts, path) or b"").decode(errors="replace")
+            for key, value in _LINE.findall(text):
+                control = by_key.get(key)
+                found[key] = SysctlLine(
+                    key=key,
+                    value=value,
+                    control=control.id if control is not None else KEPT,
+                    why=control.why if control is not None else _KEPT_WHY,
+                )
+    return [line for key, line in found.items() if key not in changed]
+
+
+def _sysctls(
+    lines: Sequence[SysctlLine], goals: Sequence[Goal], facts: NodeFacts, context: Context
+) -> tuple[RenderedFile, tuple[str, ...]]:
+    """The file under the first name with which the most goals win, and the files that it replaces."""
+    wanted = {goal.key: goal.value for goal in goals if goal.boot}
+    names = _free(SYSCTL_NAMES, facts)
+    if not names:
+        raise RenderError(f"files of somebody else have the names {', '.join(SYSCTL_NAMES)}: move one of them away")
+    managed = [path for path in SYSCTL_NAMES if path in facts.files and is_managed(facts.files[path])]
+
+    def attempt(path: str) -> tuple[RenderedFile, tuple[str, ...]]:
+        file = sysctl_file(context.templates, path=path, settings=lines, playbook=context.playbook)
+        return file, tuple(other for other in managed if other != path)
+
+    def wins(made: tuple[RenderedFile, tuple[str, ...]]) -> int:
+        file, removed = made
+        boot = resolve_boot(with_files(facts, [file], removed), tuple(wanted))
+        return sum(isinstance(value, BootSet) and equal(key, value.value, wanted[key]) for key, value in boot.items())
+
+    return max((attempt(path) for path in names), key=wins)
+
+
+def _proxy_arguments(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> list[RenderedFile]:
+    """The file for k3s or RKE2 by which they write the wanted values themselves."""
+    processes = facts.processes if isinstance(facts.processes, tuple) else ()
+    process = next((each for each in processes if each.name.startswith(("k3s", "rke2"))), None)
+    settings = [
+        ProxyArgument(name=each.flag, value=each.text, control=goal.controls[0], why=goal.wants[0].control.why)
+        for goal, writer in _overruled(goals, facts)
+        if writer.place.startswith("/etc/rancher/")
+        for each in proxy_settings(goal.key, goal.value)
+    ]
+    if process is None or not settings:
+        return []
+    arguments = {argument.name: argument for argument in (*_earlier_arguments(process, facts), *settings)}
+    return [
+        k3s_config_snippet(
+            context.templates,
+            process=process,
+            files=facts.files,
+            arguments=tuple(arguments.values()),
+            playbook=context.playbook,
+        )
+    ]
+
+
+def _earlier_arguments(process: NodeProcess, facts: NodeFacts) -> Iterator[ProxyArgument]:
+    """What an earlier plan told kube-proxy; its file is known by its name, because the probe takes comments away.
+
+    Raises:
+        RenderError: a file of that name says something that fleet does not write.
+    """
+    for path, file in facts.files.items():
+        text = (file.content or b"").decode(errors="replace")
+        if path.startswith("/etc/rancher/") and path.endswith(SNIPPET_NAMES) and _FOREIGN.search(text):
+            raise RenderError(f"{path} says more than fleet has written there: give the rest a file of its own")
+    for given in k3s_given(process, facts.files, "kube-proxy-arg"):
+        if given.origin.rpartition(":")[0].endswith(SNIPPET_NAMES):
+            name, _, value = given.text.partition("=")
+            yield ProxyArgument(name=name, value=value, control=KEPT, why=_KEPT_WHY)
+
+
+def _overruled(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[tuple[Goal, Writer]]:
+    """Goals that something undoes after the boot, with what does."""
+    outlook = look_ahead(facts, [goal.key for goal in goals]).keys
+    for goal in goals:
+        key = outlook[goal.key]
+        if not goal.accepts(key.after_reboot.value):
+            yield from ((goal, writer) for writer in key.writers if not goal.accepts(writer.value))

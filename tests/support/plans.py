@@ -1,0 +1,80 @@
+"""Plans for tests: made from facts as a run makes them, and applied to the facts instead of to a node."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from fleet.facts.masking import mask_yaml
+from fleet.model.facts import NodeFacts, NodeFile, Sysctl
+from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
+from fleet.policy import HostView, Policy, evaluate
+from fleet.policy.evaluate import Evaluation
+from fleet.policy.playbook import load_playbook
+from fleet.render import Templates
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = Templates(ROOT / "templates")
+TODAY = date(2026, 11, 20)
+
+
+def playbook_of(tmp_path: Path, *controls: str, more: str = "") -> Policy:
+    """A playbook with these controls, each in flow style without id, title, impact and why."""
+    lines = [
+        f"  - {{id: c-{number}, title: t, impact: low, why: Because it matters., {control}}}\n"
+        for number, control in enumerate(controls, start=1)
+    ]
+    path = tmp_path / "play.yaml"
+    path.write_text("name: A team's playbook\n" + more + "controls:\n" + "".join(lines))
+    return load_playbook(path)
+
+
+def shipped_playbook() -> Policy:
+    return load_playbook(ROOT / "playbooks" / "stop-conntrack-resets.yaml")
+
+
+def judged(policy: Policy, facts: NodeFacts) -> Evaluation:
+    return evaluate(policy, facts, host=HostView(name="web-1", groups=(), data={}, address="10.0.0.1"), today=TODAY)
+
+
+def planned(policy: Policy, facts: NodeFacts) -> NodePlan:
+    return plan_node(judged(policy, facts), facts, templates=TEMPLATES, playbook=policy.name)
+
+
+def applied(facts: NodeFacts, plan: NodePlan) -> NodeFacts:
+    """The facts of the node once the plan's changes are made."""
+    for change in plan.changes:
+        facts = _applied(facts, change)
+    return facts
+
+
+def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
+    match change.kind:
+        case "file":
+            files = {path: file for path, file in facts.files.items() if path != change.target}
+            if change.after is not None:
+                content = base64.b64decode(change.after) if change.encoding == "base64" else change.after.encode()
+                if change.target.startswith("/etc/rancher/"):
+                    content = mask_yaml(content)  # as the next probe gives it
+                files[change.target] = NodeFile(path=change.target, kind="file", content=content)
+            return replace(facts, files=files)
+        case "module":
+            assert isinstance(facts.modules, frozenset)
+            return replace(facts, modules=facts.modules | {change.target})
+        case "sysctl":
+            assert change.after is not None
+            sysctl = Sysctl(key=change.target, value=change.after, writable=True)
+            return replace(facts, sysctls={**facts.sysctls, change.target: sysctl})
+
+
+def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:
+    return Plan(
+        run_id="20261120T120000Z-5f2a01",
+        created="2026-11-20T12:00:00.000Z",
+        playbook="play.yaml",
+        version="0.1.0",
+        hosts={
+            name: host if isinstance(host, HostPlan) else HostPlan(name=name, plan=host) for name, host in hosts.items()
+        },
+    )
