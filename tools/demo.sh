@@ -63,4 +63,7 @@ show audit stop-conntrack-resets
 say '4. Why: each finding once, with the nodes that have it'
 show audit stop-conntrack-resets -l 'k3s-server or k3s-agent' -v
 
+say '5. The plan: what would be changed, and why; still nothing is'
+show plan stop-conntrack-resets -l 'web and not web-006 or db'
+
 say 'The lab is removed now. To keep one: fleet lab up -n 12'
