@@ -23,7 +23,7 @@ show() {
     fleet "$@" || status=$?
     case $status in
         0) ;;
-        3) printf '%s(exit code 3: there are findings)%s\n' "$dim" "$plain" ;;
+        3) printf '%s(exit code 3: there is something to report)%s\n' "$dim" "$plain" ;;
         *) exit "$status" ;;
     esac
 }

@@ -9,7 +9,7 @@ from fleet.facts.pods import parse_pods, pods_arguments, pods_script
 from fleet.facts.rehearsal import parse_rehearsal, rehearsal_arguments, rehearsal_script
 from fleet.kernel.boot import boot_model, resolve_boot
 from fleet.kernel.catalogue import KEYS
-from fleet.kernel.pod_values import pod_findings, pod_remedy
+from fleet.kernel.pod_values import POD_KEYS, pod_findings, pod_remedy
 from fleet.kernel.rehearsal import rehearsal_finding, rehearsal_tool
 from fleet.model.facts import NodeFacts, Unavailable
 from fleet.model.finding import Finding
@@ -17,8 +17,6 @@ from fleet.model.pods import PodRemedy
 from fleet.transport import Command, Connection
 
 Look = Literal["rehearsal", "pods"]
-
-_OF_PODS = tuple(name for name, key in KEYS.items() if key.scope == "namespace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,8 @@ def _rehearse_boot(host: str, connection: Connection, facts: NodeFacts) -> Findi
 def _look_into_pods(host: str, connection: Connection, facts: NodeFacts) -> CloserLook:
     """Compare the values inside the network namespaces of running processes with the node's own."""
     nonce = token_hex(16)
-    answer = _run(connection, pods_arguments(nonce, _OF_PODS), pods_script())
-    survey = parse_pods(answer, nonce=nonce, keys=_OF_PODS, host=host)
+    answer = _run(connection, pods_arguments(nonce, POD_KEYS), pods_script())
+    survey = parse_pods(answer, nonce=nonce, keys=POD_KEYS, host=host)
     kernel = facts.identity.kernel
     return CloserLook(findings=pod_findings(survey, kernel=kernel), pod_remedy=pod_remedy(survey, kernel=kernel))
 

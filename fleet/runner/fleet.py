@@ -106,7 +106,8 @@ class Fleet:
             finally:
                 host.close_connections()
 
-        selected = self._nornir if hosts is None else self._nornir.filter(filter_func=lambda host: host.name in hosts)
+        wanted = self._nornir.inventory.hosts.keys() if hosts is None else frozenset(hosts)
+        selected = self._nornir.filter(filter_func=lambda host: host.name in wanted)
         # A host that failed an earlier job is visited again: whoever runs the job decides, not nornir's memory.
         results = selected.run(visit, on_failed=True)
         if refusals:
