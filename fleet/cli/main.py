@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from fleet.cli.streams import prepare_streams
+from fleet.cli.streams import let_go, prepare_streams
 from fleet.model.errors import FleetError, UsageError
 from fleet.model.text import printable
 
@@ -43,7 +43,10 @@ def _run(arguments: list[str] | None) -> int:
     from fleet.cli.output import complain  # noqa: PLC0415 see above
 
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            _flush()
     except FleetError as error:
         complain(str(error))
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
@@ -62,6 +65,17 @@ def _run(arguments: list[str] | None) -> int:
         complain(_words(error))
         return EXIT_ERROR
     return 0
+
+
+def _flush() -> None:
+    """Write what is left of stdout here, where a full disk can still be told."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        let_go(sys.stdout)
+        # The reader of a broken pipe, such as `head`, has what it wanted.
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _ignore_more_interrupts() -> None:

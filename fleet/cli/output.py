@@ -8,6 +8,7 @@ from typing import TextIO
 
 from rich.console import Console, RenderableType
 
+from fleet.cli.streams import let_go
 from fleet.model.errors import FleetError, UsageError
 from fleet.model.text import printable
 
@@ -49,12 +50,7 @@ def _say(message: str, style: str | None = None) -> None:
         console(sys.stderr).print(message, style=style, soft_wrap=True)
     except OSError:
         # That nobody reads it, as in `fleet lab down 2>&1 | head`, is no reason to fail.
-        _let_go(sys.stderr)
-
-
-def _let_go(stream: TextIO) -> None:
-    """Write to nowhere from now on; else Python would complain once more when it closes the stream."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        let_go(sys.stderr)
 
 
 def check_output(output: Path | None) -> None:
@@ -111,7 +107,7 @@ def _show(result: RenderableType) -> None:
         _write(result, sys.stdout)
         sys.stdout.flush()
     except OSError as error:
-        _let_go(sys.stdout)
+        let_go(sys.stdout)
         # The reader of a broken pipe, such as `head`, has what it wanted.
         if not isinstance(error, BrokenPipeError):
             raise FleetError(f"cannot write the result: {error.strerror}") from error
