@@ -72,8 +72,9 @@ def test_the_files_of_this_machine_can_be_changed_and_deleted_without_effect_on_
     assert Path("/usr/share/doc").is_dir()
 
 
-def test_what_this_machine_keeps_for_itself_is_not_shown(twelve: lab.Lab) -> None:
-    here = Path(__file__).resolve()
+def test_what_this_machine_keeps_for_itself_is_not_shown(twelve: lab.Lab, tmp_path: Path) -> None:
+    here = tmp_path / "private"
+    here.write_text("private")
     listing = ssh(twelve, "web-001", f"ls -A /home /root /srv /opt; cat {here}; cat /etc/shadow; ls /etc/ssh")
     assert listing.stdout.split()[:4] == ["/home:", "ops", "/opt:", "/root:"]
     assert str(here) in listing.stderr
