@@ -117,7 +117,7 @@ cd /
 # The container of kube-proxy, as containerd notes it.
 id=$(printf '%064d' 7)
 mkdir -p "/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id"
-printf '{"process":{"env":["TOKEN=planted0secret"]},"annotations":{"io.kubernetes.cri.container-name":"kube-proxy","io.kubernetes.cri.image-name":"registry.k8s.io/kube-proxy:v1.28.2","io.kubernetes.cri.sandbox-id":"a"}}' \
+printf '{"process":{"env":["TOKEN=planted0secret"]},"annotations":{"io.kubernetes.cri.container-name":"kube-proxy","io.kubernetes.cri.image-name":"registry.example/kube-proxy:v1.28.2","io.kubernetes.cri.sandbox-id":"a"}}' \
   >"/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/config.json"
 printf '12:pids:/\n0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-%s.scope\n' "$id" >"$layers/cgroup"
 mount --bind "$layers/cgroup" "/proc/$proxy/cgroup"

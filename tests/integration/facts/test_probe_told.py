@@ -69,14 +69,14 @@ def test_a_path_that_is_not_plain_is_told_and_not_followed(shell: tuple[str, ...
 @pytest.mark.parametrize(
     ("change", "image"),
     [
-        (":", "registry.k8s.io/kube-proxy:v1.28.2"),
+        (":", "registry.example/kube-proxy:v1.28.2"),
         (
             f"mkdir -p {CRI_O}; sed s/cri.image-name/cri-o.ImageName/ $bundle >{CRI_O}/config.json; rm $bundle",
-            "registry.k8s.io/kube-proxy:v1.28.2",
+            "registry.example/kube-proxy:v1.28.2",
         ),
-        ("mkdir /run/k3s; mv /run/containerd /run/k3s/containerd", "registry.k8s.io/kube-proxy:v1.28.2"),
+        ("mkdir /run/k3s; mv /run/containerd /run/k3s/containerd", "registry.example/kube-proxy:v1.28.2"),
         # Whatever else the file may quote.
-        ("tr -d '\\n' <$bundle >/mnt/b; cat /mnt/b /mnt/b >$bundle", "registry.k8s.io/kube-proxy:v1.28.2"),
+        ("tr -d '\\n' <$bundle >/mnt/b; cat /mnt/b /mnt/b >$bundle", "registry.example/kube-proxy:v1.28.2"),
         ("rm $bundle", ""),
         ("head -c 1000000 /dev/zero >$bundle", ""),
         ('printf \'{"io.kubernetes.cri.image-name":"a\\033[31m"}\' >$bundle', ""),

@@ -97,7 +97,7 @@ def test_processes_rules_and_services_are_found(name: str) -> None:
             name="kube-proxy",
             arguments=("/usr/local/bin/kube-proxy", "run", "--config=/var/lib/kube-proxy/config.conf"),
             config=f"/proc/{facts.processes[1].pid}/root/var/lib/kube-proxy/config.conf",
-            image="registry.k8s.io/kube-proxy:v1.28.2",
+            image="registry.example/kube-proxy:v1.28.2",
         ),
         NodeProcess(pid=0, name="systemd-network", arguments=("/usr/lib/systemd/systemd-networkd", "networkd")),
     ]

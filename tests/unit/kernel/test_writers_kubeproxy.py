@@ -138,13 +138,13 @@ def test_flags_tell_the_oldest_release_that_knows_them(arguments: tuple[str, ...
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
-        ("registry.k8s.io/kube-proxy:v1.28.2", "1.28"),
-        ("registry.k8s.io/kube-proxy:v1.28.2@sha256:0a1b", "1.28"),
+        ("registry.example/kube-proxy:v1.28.2", "1.28"),
+        ("registry.example/kube-proxy:v1.28.2@sha256:0a1b", "1.28"),
         ("localhost:5000/kube-proxy-arm64:v1.36.0", "1.36"),
         ("docker.io/rancher/hardened-kubernetes:v1.29.3-rke2r1-build20240315", "1.29"),
         ("602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.30.6-minimal-eksbuild.1", "1.30"),
-        ("registry.k8s.io/kube-proxy:latest", "any release"),
-        ("registry.k8s.io/kube-proxy@sha256:0a1b", "any release"),
+        ("registry.example/kube-proxy:latest", "any release"),
+        ("registry.example/kube-proxy@sha256:0a1b", "any release"),
         ("registry:1.28.2/kube-proxy", "any release"),
         # Its versions are its own.
         ("registry.example/network-helper:v1.28.2", "any release"),
