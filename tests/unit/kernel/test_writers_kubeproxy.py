@@ -141,7 +141,7 @@ def test_flags_tell_the_oldest_release_that_knows_them(arguments: tuple[str, ...
         ("registry.example/kube-proxy:v1.28.2", "1.28"),
         ("registry.example/kube-proxy:v1.28.2@sha256:0a1b", "1.28"),
         ("localhost:5000/kube-proxy-arm64:v1.36.0", "1.36"),
-        ("docker.io/rancher/hardened-kubernetes:v1.29.3-rke2r1-build20240315", "1.29"),
+        ("registry.example/rancher/hardened-kubernetes:v1.29.3-rke2r1-build20240315", "1.29"),
         ("602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.30.6-minimal-eksbuild.1", "1.30"),
         ("registry.example/kube-proxy:latest", "any release"),
         ("registry.example/kube-proxy@sha256:0a1b", "any release"),
