@@ -18,6 +18,17 @@ ROOT = Path(__file__).parents[2]
 TEMPLATES = Templates(ROOT / "templates")
 TODAY = date(2026, 11, 20)
 
+LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
+MAX = "net.netfilter.nf_conntrack_max"
+BUCKETS = "net.netfilter.nf_conntrack_buckets"
+ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
+FIN = "net.ipv4.tcp_fin_timeout"
+RESERVED = "net.ipv4.ip_local_reserved_ports"
+RANGE = "net.ipv4.ip_local_port_range"
+FILE = "/etc/sysctl.d/90-fleet.conf"
+MODULES = {"/etc/modules-load.d/node.conf": "nf_conntrack\n"}
+CMDLINE = {"/proc/cmdline": "quiet\n"}
+
 
 def playbook_of(tmp_path: Path, *controls: str, more: str = "") -> Policy:
     """A playbook with these controls, each in flow style without id, title, impact and why."""
@@ -78,3 +89,22 @@ def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:
             name: host if isinstance(host, HostPlan) else HostPlan(name=name, plan=host) for name, host in hosts.items()
         },
     )
+
+
+def by_target(plan: NodePlan) -> dict[tuple[str, str], Change]:
+    return {(change.kind, change.target): change for change in plan.changes}
+
+
+def values(plan: NodePlan) -> dict[tuple[str, str], str | None]:
+    """Changes but files, whose content is looked at elsewhere."""
+    return {(each.kind, each.target): each.after for each in plan.changes if each.kind != "file"}
+
+
+def files(plan: NodePlan) -> list[str]:
+    return [each.target for each in plan.changes if each.kind == "file"]
+
+
+def refusal(plan: NodePlan) -> str:
+    assert plan.changes == ()
+    [refused] = plan.refused
+    return refused.reason
