@@ -40,14 +40,3 @@ def invalid_rule_state(facts: NodeFacts) -> bool | Unavailable:
     if isinstance(facts.invalid_rules, Unavailable):
         return facts.invalid_rules
     return any(drops_invalid(rule) for rule in facts.invalid_rules)
-
-
-def protected_now(facts: NodeFacts) -> bool | Unavailable:
-    """Whether be_liberal or a rule keeps forwarded INVALID segments from resetting connections now.
-
-    Traffic of the host itself and of pods with hostNetwork does not pass the rule: only be_liberal covers it.
-    """
-    setting = facts.sysctls.get(BE_LIBERAL)
-    if setting is not None and setting.value == "1":
-        return True
-    return invalid_rule_state(facts)

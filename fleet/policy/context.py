@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from fleet.facts.request import key_in_dots
-from fleet.kernel.invalid import invalid_rule_state, protected_now
+from fleet.kernel.invalid import invalid_rule_state
 from fleet.kernel.kube import distribution, proxy_mode
 from fleet.kernel.outlook import Outlook
 from fleet.kernel.ports import DEFAULT_NODE_PORTS, ephemeral_listeners, ephemeral_ports, unreserved_node_ports
@@ -97,7 +97,6 @@ def make_context(
                 "distribution": lambda: distribution(facts),
                 "proxy_mode": lambda: proxy_mode(facts).mode,
                 "invalid_rule": lambda: invalid_rule_state(facts),
-                "protected_now": lambda: protected_now(facts),
             }
         ),
         "boot": _boot(outlook),

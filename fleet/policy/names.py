@@ -10,7 +10,7 @@ FIELDS: Mapping[str, frozenset[str] | None] = {
     ),
     "sizing": frozenset({"base", "demand", "max", "buckets", "hashsize", "memory_bytes", "chain_length"}),
     "ipvs": frozenset({"loaded", "in_use", "tcp_timeout", "tcp_fin_timeout", "udp_timeout", "services"}),
-    "kube": frozenset({"distribution", "proxy_mode", "invalid_rule", "protected_now"}),
+    "kube": frozenset({"distribution", "proxy_mode", "invalid_rule"}),
     "boot": frozenset({"unknown", "reason"}),
     "protection": frozenset({"now", "after_proxy_restart", "after_reboot"}),
     "ports": frozenset({"listeners", "ephemeral_listeners", "ephemeral_count", "node_ports", "unreserved_node_ports"}),

@@ -14,9 +14,6 @@ from fleet.kernel.boot.program import Blind, Entry, Program, upward
 from fleet.kernel.boot.tree import TreeFile, read_tree
 from fleet.model.facts import NodeFile
 
-GLOBS_SINCE = 246
-"""The release that brought wildcards and exclusions. https://github.com/systemd/systemd/blob/main/NEWS"""
-
 # read_line_full(): each of the three ends a line, and so do these combinations.
 _LINE_END = re.compile(rb"\r\n\0|\n\r\0|\r\n|\n\r|\n\0|\r\0|\n|\r|\0")
 _BLANKS = b" \t\n\r"

@@ -1,7 +1,8 @@
 import pytest
 from support.kernel import NEEDS_ROOT, node
 
-from fleet.kernel.invalid import BE_LIBERAL, drops_invalid, invalid_rule_state, protected_now
+from fleet.kernel.invalid import BE_LIBERAL, drops_invalid, invalid_rule_state
+from fleet.kernel.writers import protection
 from fleet.model.facts import InvalidRule
 
 _KUBE_RULE = InvalidRule(backend="iptables-nft", text="-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP")
@@ -65,21 +66,21 @@ def test_an_nft_rule_counts_only_where_it_drops_all_forwarded_invalid_segments(t
 @pytest.mark.parametrize(
     ("be_liberal", "rules", "expected"),
     [
-        ("0", (), False),
-        ("0", (_KUBE_RULE,), True),
-        ("1", (), True),
-        ("1", NEEDS_ROOT, True),
-        ("0", NEEDS_ROOT, NEEDS_ROOT),
-        (None, (), False),
-        (None, NEEDS_ROOT, NEEDS_ROOT),
+        ("0", (), "unprotected"),
+        ("0", (_KUBE_RULE,), "protected by the INVALID rule"),
+        ("1", (), "protected by be_liberal"),
+        ("1", NEEDS_ROOT, "protected by be_liberal"),
+        ("0", NEEDS_ROOT, "unknown"),
+        (None, (), "unknown"),
+        (None, NEEDS_ROOT, "unknown"),
     ],
 )
-def test_protection_is_told_only_where_it_is_known(be_liberal: str | None, rules: object, expected: object) -> None:
+def test_protection_is_told_only_where_it_is_known(be_liberal: str | None, rules: object, expected: str) -> None:
     facts = node(
         sysctls={} if be_liberal is None else {BE_LIBERAL: be_liberal},
         invalid_rules=rules,  # type: ignore[arg-type]
     )
-    assert protected_now(facts) == expected
+    assert protection(facts, None, ()).now.status == expected
 
 
 def test_the_state_of_the_rule_is_unknown_without_root() -> None:

@@ -338,7 +338,7 @@ CONTEXT_VALUES = [
     ("kube.distribution", "kubeadm"),
     ("kube.proxy_mode", "ipvs"),
     ("kube.invalid_rule", False),
-    ("kube.protected_now", True),
+    ("protection.now.status", "protected by be_liberal"),
     ("ports.listeners", [6443, 40000]),
     ("ports.ephemeral_listeners", [40000]),
     ("ports.ephemeral_count", 28232),
