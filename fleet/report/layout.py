@@ -71,6 +71,22 @@ def hanging(head: Text, text: Text, *, width: int | None) -> list[Text]:
     return lines
 
 
+def listed(title: str, rows: Iterable[tuple[str, str]], *, width: int | None) -> list[Text]:
+    """A titled list of hosts and what is said of them; nothing where there are no rows.
+
+    Args:
+        title: of the list.
+        rows: hosts in words, or empty, and the text about them.
+        width: as in `columns`.
+    """
+    lines = [
+        line
+        for hosts, text in rows
+        for line in hanging(Text("  "), shown(f"{hosts}: {text}" if hosts else text), width=width)
+    ]
+    return [Text(title, style="bold"), *lines] if lines else []
+
+
 def joined(lines: Iterable[Text]) -> Text:
     """One text of many lines."""
     return Text("\n").join(lines)

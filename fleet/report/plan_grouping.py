@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fleet.plan import Change, Kept, NodePlan, Plan, Refused, Remedy
+from fleet.report.grouping import name_hosts
 
 Part = TypeVar("Part", Change, Kept, Refused, Remedy, str)
 
@@ -39,8 +40,21 @@ def changes(plan: Plan) -> Sequence[Shared[Change]]:
         for change in host.plan.changes if host.plan is not None else ():
             diffs.setdefault((change.kind, change.target, change.diff), (change, []))[1].append(name)
     found = [Shared(part=change, hosts=tuple(names)) for change, names in diffs.values()]
-    kinds = ("file", "module", "sysctl")
+    kinds = ("file", "module", "sysctl", "unit")
     return sorted(found, key=lambda each: (kinds.index(each.part.kind), -len(each.hosts), each.part.target))
+
+
+def refusals(plan: Plan) -> list[tuple[str, str]]:
+    """What is refused, once each: the hosts in words, and the target with the reason."""
+    everyone = planned_hosts(plan)
+    found = shared(plan, lambda node: node.refused)
+    return [(name_hosts(each.hosts, everyone), f"{each.part.target}: {each.part.reason}") for each in found]
+
+
+def risks(plan: Plan) -> list[tuple[str, str]]:
+    """What is risky about the changes, once each: the hosts in words, and the risk."""
+    everyone = planned_hosts(plan)
+    return [(name_hosts(each.hosts, everyone), each.part) for each in shared(plan, lambda node: node.risks)]
 
 
 def planned_hosts(plan: Plan) -> tuple[str, ...]:

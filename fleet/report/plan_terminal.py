@@ -8,8 +8,8 @@ from rich.text import Text
 from fleet.plan import HostPlan, Plan, count_hosts_by_status
 from fleet.plan.model import PlanStatus
 from fleet.report.grouping import name_hosts
-from fleet.report.layout import columns, hanging, joined, shown
-from fleet.report.plan_grouping import changes, planned_hosts, shared
+from fleet.report.layout import columns, hanging, joined, listed, shown
+from fleet.report.plan_grouping import changes, planned_hosts, refusals, risks, shared
 from fleet.report.plan_status import PLAN_STATUSES, PLAN_WORDS, tally
 from fleet.report.words import count_hosts
 
@@ -36,24 +36,19 @@ def render_plan(plan: Plan, *, verbosity: int, width: int | None) -> Text:
         columns([_row(host) for host in _worst_first(plan)], width=width),
         *_changes(plan, everyone, width),
         *_remedies(plan, everyone, width),
-        _listed(
-            "Refused",
-            [
-                (f"{each.part.target}: {each.part.reason}", each.hosts)
-                for each in shared(plan, lambda node: node.refused)
-            ],
-            everyone,
-            width,
-        ),
-        _listed("Risks", [(each.part, each.hosts) for each in shared(plan, lambda node: node.risks)], everyone, width),
+        listed("Refused", refusals(plan), width=width),
+        listed("Risks", risks(plan), width=width),
     ]
     if verbosity:
         rows = [
-            (f"{each.part.why}: {each.part.target} ({each.part.control}): {each.part.reason}", each.hosts)
+            (
+                _hosts(each.hosts, everyone),
+                f"{each.part.why}: {each.part.target} ({each.part.control}): {each.part.reason}",
+            )
             for each in shared(plan, lambda node: node.kept)
             if verbosity > 1 or each.part.why not in {"noop", "skipped"}
         ]
-        sections.append(_listed("Not changed", rows, everyone, width))
+        sections.append(listed("Not changed", rows, width=width))
     sections.append(hanging(Text(), render_plan_summary(plan), width=width))
     told = [section for section in sections if section]
     return joined(line for number, lines in enumerate(told) for line in ([Text()] if number else []) + lines)
@@ -104,17 +99,6 @@ def _remedies(plan: Plan, everyone: Sequence[str], width: int | None) -> Iterabl
         )
         lines += [Text("  ").append_text(shown(line)) for line in remedy.patch.rstrip("\n").split("\n")]
         yield lines
-
-
-def _listed(
-    title: str, rows: Iterable[tuple[str, tuple[str, ...]]], everyone: Sequence[str], width: int | None
-) -> list[Text]:
-    lines = [
-        line
-        for text, hosts in rows
-        for line in hanging(Text("  "), shown(f"{_hosts(hosts, everyone)}: {text}"), width=width)
-    ]
-    return [Text(title, style="bold"), *lines] if lines else []
 
 
 def _same(hosts: Sequence[str], everyone: Sequence[str]) -> str:

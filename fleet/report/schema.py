@@ -11,6 +11,7 @@ from fleet.report.audit_json import AuditJson
 from fleet.report.compare_json import ComparisonJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
+from fleet.report.run_json import ApplyJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,6 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schemas() -> Mapping[str, Mapping[str, Any]]:
     """JSON Schema (draft 2020-12) by the name that ``fleet schema`` takes."""
     return {
+        "apply": {"$schema": DIALECT, **ApplyJson.model_json_schema()},
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
         "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
