@@ -13,8 +13,9 @@ from fleet.kernel.boot import (
     BootValue,
     resolve_boot,
 )
-from fleet.kernel.catalogue import KEYS
+from fleet.kernel.catalogue import known_key
 from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.ipvs import ipvs_boot, timeouts_by_key
 from fleet.kernel.values import equal
 from fleet.kernel.version import parse_release
 from fleet.kernel.writers import Outcome, Protection, Writer, find_writers, protection, settled
@@ -108,10 +109,11 @@ def look_ahead(facts: NodeFacts, keys: Iterable[str]) -> Outlook:
 
     Args:
         facts: of the node.
-        keys: in dots.
+        keys: in dots, or those of `fleet.kernel.keys_ipvs`.
     """
     wanted = dict.fromkeys((*keys, BE_LIBERAL))
-    boot = resolve_boot(facts, tuple(wanted))
+    timeouts = ipvs_boot(facts)
+    boot = {**resolve_boot(facts, tuple(key for key in wanted if key not in timeouts)), **timeouts}
     writers = find_writers(facts)
     defaults = _defaults(facts, wanted)
     return Outlook(
@@ -121,8 +123,7 @@ def look_ahead(facts: NodeFacts, keys: Iterable[str]) -> Outlook:
 
 
 def _key(key: str, facts: NodeFacts, boot: BootValue, writers: Sequence[Writer], default: str | None) -> KeyOutlook:
-    sysctl = facts.sysctls.get(key)
-    live = sysctl.value if sysctl is not None and isinstance(sysctl.value, str) else None
+    live = _live(key, facts)
     own = tuple(writer for writer in writers if writer.key == key)
     return KeyOutlook(
         key=key,
@@ -131,6 +132,14 @@ def _key(key: str, facts: NodeFacts, boot: BootValue, writers: Sequence[Writer],
         after_reboot=settled(key, live, _start(boot, default), own).after_reboot,
         writers=own,
     )
+
+
+def _live(key: str, facts: NodeFacts) -> str | None:
+    timeouts = timeouts_by_key(facts.ipvs.timeouts)
+    if key in timeouts:
+        return timeouts[key]
+    sysctl = facts.sysctls.get(key)
+    return sysctl.value if sysctl is not None and isinstance(sysctl.value, str) else None
 
 
 def _start(boot: BootValue, default: str | None) -> str | None:
@@ -151,4 +160,5 @@ def _defaults(facts: NodeFacts, keys: Iterable[str]) -> Mapping[str, str | None]
         version = parse_release(facts.identity.kernel)
     except ValueError:
         return dict.fromkeys(keys)
-    return {key: KEYS[key].default_for(version) if key in KEYS else None for key in keys}
+    known = {key: known_key(key) for key in keys}
+    return {key: found.default_for(version) if found is not None else None for key, found in known.items()}

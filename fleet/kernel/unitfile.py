@@ -13,6 +13,8 @@ _DIRECTORIES = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+# Slashes of /etc/systemd/system/multi-user.target.wants/NAME.
+_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,37 @@ class UnitCommand:
     text: str
 
 
+def units(files: Mapping[str, NodeFile]) -> tuple[str, ...]:
+    """The services whose unit file was read and is not masked, without ``.service``, in the order of their names."""
+    found = {
+        name.removesuffix(".service")
+        for path, file in files.items()
+        for directory, _, name in [path.rpartition("/")]
+        if directory in _DIRECTORIES and name.endswith(".service") and file.content is not None
+    }
+    return tuple(sorted(name for name in found if unit_file(files, name) is not None))
+
+
+def unit_file(files: Mapping[str, NodeFile], service: str) -> NodeFile | None:
+    """The file that defines a service; None where there is none, or where it is masked.
+
+    Args:
+        files: the node's files by path.
+        service: the unit's name without ``.service``.
+    """
+    file = next((files[path] for path in (f"{d}/{service}.service" for d in _DIRECTORIES) if path in files), None)
+    return file if file is not None and (file.content is not None or file.kind == "unreadable") else None
+
+
+def is_enabled(files: Mapping[str, NodeFile], unit: str) -> bool:
+    """Whether an administrator has enabled a unit, such as ``kubelet.service``; only of those whose links were read."""
+    start = f"{_DIRECTORIES[0]}/"
+    return any(
+        path.startswith(start) and path.endswith((f".wants/{unit}", f".requires/{unit}")) and path.count("/") == _DEPTH
+        for path in files
+    )
+
+
 def unit_commands(files: Mapping[str, NodeFile], service: str, directive: str) -> tuple[UnitCommand, ...]:
     """The commands of one directive in the order in which systemd runs them.
 
@@ -38,7 +71,7 @@ def unit_commands(files: Mapping[str, NodeFile], service: str, directive: str) -
         service: the unit's name without ``.service``.
         directive: such as ``ExecStartPre``; an empty value forgets those before it.
     """
-    unit = next((files[path] for path in (f"{d}/{service}.service" for d in _DIRECTORIES) if path in files), None)
+    unit = unit_file(files, service)
     drop_ins = layered(files, (f"{directory}/{service}.service.d" for directory in _DIRECTORIES), ".conf")
     commands: list[UnitCommand] = []
     for file in (unit, *drop_ins):

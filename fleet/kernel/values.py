@@ -4,7 +4,7 @@ The kernel prints ``32768<TAB>60999`` for ``32768 60999`` and ``8080,30000-32767
 texts reports drift where there is none.
 """
 
-from fleet.kernel.catalogue import KEYS
+from fleet.kernel.catalogue import known_key
 from fleet.kernel.key import Kind
 from fleet.kernel.number import parse_number
 from fleet.kernel.portset import PortSet
@@ -26,7 +26,7 @@ def normalise(key_name: str, text: str) -> str:
     Raises:
         ValueError: the kernel would refuse the text, or (a port range with one end) take half of it.
     """
-    kind = KEYS[key_name].kind if key_name in KEYS else None
+    kind = _kind(key_name)
     match kind:
         case Kind.INT | Kind.BOOL:
             return str(_numbers(text, 1)[0])
@@ -57,7 +57,7 @@ def ports_of(key_name: str, text: str) -> PortSet:
     Raises:
         ValueError: the key does not hold ports, or the text is no value of it.
     """
-    kind = KEYS[key_name].kind if key_name in KEYS else None
+    kind = _kind(key_name)
     if kind is Kind.PORT_RANGE:
         return PortSet.of([_range(text)])
     if kind is Kind.PORT_LIST:
@@ -73,11 +73,16 @@ def bounded_numbers(key_name: str, text: str) -> tuple[int, ...]:
     Raises:
         ValueError: as `normalise`.
     """
-    kind = KEYS[key_name].kind if key_name in KEYS else None
+    kind = _kind(key_name)
     if kind in {Kind.PORT_LIST, Kind.PORT_RANGE}:
         return tuple(port for ports in ports_of(key_name, text).ranges for port in ports)
     value = normalise(key_name, text)
     return (int(value),) if value.removeprefix("-").isdecimal() else ()
+
+
+def _kind(key_name: str) -> Kind | None:
+    key = known_key(key_name)
+    return key.kind if key is not None else None
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -21,3 +21,11 @@ def path_of(key: str) -> bytes:
 def simplified(path: bytes) -> bytes:
     """Without repeated slashes, slashes at the ends and components of one dot."""
     return b"/".join(part for part in path.split(b"/") if part not in {b"", b"."})
+
+
+def dotted(name: str) -> str:
+    """A key in dots, however it is written: the separator that comes first decides, as in sysctl.d(5)."""
+    slash, dot = name.find("/"), name.find(".")
+    if slash >= 0 and (dot < 0 or slash < dot):
+        return name.translate(str.maketrans("/.", "./"))
+    return name

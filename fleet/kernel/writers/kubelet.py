@@ -58,6 +58,7 @@ def _writers(process: NodeProcess, protection: _Protection, *, service: str, pla
             key=key,
             when="service start",
             service=service,
+            after=("unit",),
             writes=writes,
             reason="" if protection.on is not None else protection.origin,
             evidence=(f"{process.name} runs (process {process.pid})", protection.origin),

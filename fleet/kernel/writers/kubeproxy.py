@@ -7,15 +7,16 @@ needs (pkg/proxy/ipvs/proxier.go); it lets go of conn_reuse_mode from kernel 5.9
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from fleet.kernel.keys_ipvs import TCP, TCP_FIN, UDP
 from fleet.kernel.kube import ProxyMode, proxy_mode
 from fleet.kernel.version import parse_release
 from fleet.kernel.writers.conntrack import Effect, proxy_effects
-from fleet.kernel.writers.proxyconfig import ProxyConfig, config_of_process
+from fleet.kernel.writers.proxyconfig import ProxyConfig, Setting, config_of_process
 from fleet.kernel.writers.releases import Releases, kube_releases
 from fleet.kernel.writers.writer import Kind, Write, Writer, shown
 from fleet.model.facts import NodeFacts
 
-BEFORE_PROXY: tuple[Kind, ...] = ("k3s", "rke2", "ufw")
+BEFORE_PROXY: tuple[Kind, ...] = ("unit", "k3s", "rke2", "ufw")
 """What writes before a kube-proxy can start: its own supervisor, and ufw, whose unit comes before the network."""
 
 _SET_BY_IPVS = (
@@ -25,6 +26,8 @@ _SET_BY_IPVS = (
     ("net.ipv4.ip_forward", 1),
 )
 _REUSE_MODE = "net.ipv4.vs.conn_reuse_mode"
+# 0, the default, leaves the timeout as it is.
+_TIMEOUTS = (("ipvs.tcpTimeout", TCP), ("ipvs.tcpFinTimeout", TCP_FIN), ("ipvs.udpTimeout", UDP))
 _SET_BY_STRICT_ARP = (("net.ipv4.conf.all.arp_ignore", 1), ("net.ipv4.conf.all.arp_announce", 2))
 
 
@@ -95,12 +98,21 @@ def _ipvs_effects(facts: NodeFacts, config: ProxyConfig, mode: ProxyMode) -> Ite
     else:
         if (4, 1) <= kernel < (5, 9):
             yield _sets(_REUSE_MODE, 0, f"{mode.evidence}; the kernel is {kernel}, from 4.1 and before 5.9")
-    strict = config["strictARP"]
+    for name, key in _TIMEOUTS:
+        yield from _timeout(config[name], key)
+    strict = config["ipvs.strictARP"]
     for key, value in _SET_BY_STRICT_ARP:
         if strict.problem:
             yield Effect(key=key, writes=(), reason=strict.problem, evidence=(strict.origin,))
         elif strict.value:
             yield _sets(key, value, strict.origin)
+
+
+def _timeout(setting: Setting, key: str) -> Iterator[Effect]:
+    if setting.problem:
+        yield Effect(key=key, writes=(), reason=setting.problem, evidence=(setting.origin,))
+    elif setting.seconds > 0:
+        yield _sets(key, setting.seconds, setting.origin)
 
 
 def _sets(key: str, value: int, evidence: str) -> Effect:

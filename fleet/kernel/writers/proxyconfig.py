@@ -48,11 +48,16 @@ class _Option:
     parse: Callable[[str], int]
     default: int
 
+    @property
+    def name(self) -> str:
+        # conntrack and ipvs both have a udpTimeout.
+        return ".".join(self.field) if self.field[0] == "ipvs" else self.field[1]
+
 
 # Defaults: https://kubernetes.io/docs/reference/config-api/kube-proxy-config.v1alpha1/
 _OPTIONS: Mapping[str, _Option] = MappingProxyType(
     {
-        option.field[1]: option
+        option.name: option
         for option in (
             _Option(field=("conntrack", "maxPerCore"), flag="conntrack-max-per-core", parse=parse_int32, default=32768),
             _Option(field=("conntrack", "min"), flag="conntrack-min", parse=parse_int32, default=131_072),
@@ -76,16 +81,19 @@ _OPTIONS: Mapping[str, _Option] = MappingProxyType(
                 parse=parse_duration,
                 default=0,
             ),
+            _Option(field=("ipvs", "tcpTimeout"), flag="ipvs-tcp-timeout", parse=parse_duration, default=0),
+            _Option(field=("ipvs", "tcpFinTimeout"), flag="ipvs-tcpfin-timeout", parse=parse_duration, default=0),
+            _Option(field=("ipvs", "udpTimeout"), flag="ipvs-udp-timeout", parse=parse_duration, default=0),
             _Option(field=("ipvs", "strictARP"), flag="ipvs-strict-arp", parse=parse_bool, default=0),
         )
     }
 )
-_SWITCHES = frozenset({"tcpBeLiberal", "strictARP"})
+_SWITCHES = frozenset({"tcpBeLiberal", "ipvs.strictARP"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyConfig:
-    """All settings by the last part of their field's name, such as ``maxPerCore``.
+    """All settings by the last part of their field's name, such as ``maxPerCore``; those of ipvs by all of it.
 
     Attributes:
         from_file: whether they come from a file, where the remedy then belongs.
@@ -163,7 +171,7 @@ def _of_document(name: str, each: _Option, document: Document) -> Setting:
         return Setting(
             value=None, origin=f"{document.path}:{line}", problem=f"{each.field[0]} in {document.path} is no mapping"
         )
-    value = (section or {}).get(name)
+    value = (section or {}).get(each.field[1])
     if value is None:
         return Setting(value=each.default, origin=f"{document.path} does not set {field}, so its default counts")
     line, _ = document.key_position(each.field)

@@ -141,7 +141,7 @@ def _writer(rancher: _Rancher, key: str, writes: tuple[Write, ...], *evidence: s
         key=key,
         when="service start",
         service=rancher.kind,
-        after=("ufw",),
+        after=("unit", "ufw"),
         writes=writes,
         evidence=(rancher.runs, *evidence),
         condition="only where the value is another",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.keys_ipvs import TCP, TCP_FIN
+from fleet.kernel.keys_ipvs import UDP as IPVS_UDP
 from fleet.kernel.writers.conntrack import BUCKETS, CLOSE_WAIT, ESTABLISHED, MAX, UDP, UDP_STREAM
 from fleet.kernel.writers.kubelet import KUBELET_VALUES
 from fleet.kernel.writers.writer import Writer
@@ -13,6 +15,9 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     CLOSE_WAIT: ("conntrack.tcpCloseWaitTimeout", "conntrack-tcp-timeout-close-wait"),
     UDP: ("conntrack.udpTimeout", "conntrack-udp-timeout"),
     UDP_STREAM: ("conntrack.udpStreamTimeout", "conntrack-udp-timeout-stream"),
+    TCP: ("ipvs.tcpTimeout", "ipvs-tcp-timeout"),
+    TCP_FIN: ("ipvs.tcpFinTimeout", "ipvs-tcpfin-timeout"),
+    IPVS_UDP: ("ipvs.udpTimeout", "ipvs-udp-timeout"),
 }
 _STRICT_ARP = frozenset({"net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"})
 _RESTART_PROXY = "kubectl -n kube-system rollout restart daemonset kube-proxy"
@@ -76,8 +81,9 @@ def remedy(writer: Writer, key: str, expected: str) -> str:
                 f"Set {key}={expected} in the [sysctl] section of a profile of your own in /etc/tuned that includes the"
                 " present one, and activate it with tuned-adm profile."
             )
-        case "ufw":
-            return f"Write {key.replace('.', '/')}={expected} into {writer.place}, which ufw applies when it starts."
+        case "ufw" | "unit":
+            spelled = key if writer.kind == "unit" else key.replace(".", "/")
+            return f"Write {spelled}={expected} into {writer.place}, which {writer.name} applies when it starts."
         case "systemd-networkd" | "dockerd":
             networkd, docker = "IPForward=", "ip-forward" if key == "net.ipv4.ip_forward" else "icc and userland-proxy"
             setting = networkd if writer.kind == "systemd-networkd" else docker
@@ -104,6 +110,8 @@ def _rest(key: str, expected: str) -> str:
     if key == BE_LIBERAL:
         # Else kube-proxy has started without its rule, and the node has neither.
         return "" if expected == "1" else " and set the key to 0"
+    if key in {TCP, TCP_FIN, IPVS_UDP}:
+        return " (0s leaves it to the node)"
     return " (0s leaves the key to sysctl.d)"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fleet.kernel.boot.name import dotted
 from fleet.kernel.values import fold
 from fleet.model.facts import NodeFile
 
@@ -27,11 +28,3 @@ def sysctl_lines(file: NodeFile) -> Iterator[SysctlLine]:
         name, equals, value = bare.partition("=")
         if equals and not bare.startswith(("#", ";")):
             yield SysctlLine(key=dotted(name.strip()), value=fold(value), origin=f"{file.path}:{number}")
-
-
-def dotted(name: str) -> str:
-    """A key in dots, however it is written: the separator that comes first decides, as in sysctl.d(5)."""
-    slash, dot = name.find("/"), name.find(".")
-    if slash >= 0 and (dot < 0 or slash < dot):
-        return name.translate(str.maketrans("/.", "./"))
-    return name

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from fleet.kernel.boot.name import dotted
 from fleet.kernel.layers import layered
 from fleet.kernel.values import fold
-from fleet.kernel.writers.sysctlfile import SysctlLine, dotted, sysctl_lines
+from fleet.kernel.writers.sysctlfile import SysctlLine, sysctl_lines
 from fleet.kernel.writers.writer import Rule, Write, Writer, shown
 from fleet.model.facts import NodeFacts, NodeFile
 

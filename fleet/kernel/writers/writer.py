@@ -7,7 +7,7 @@ from fleet.model.text import printable
 
 When = Literal["boot", "interface up", "service start", "timer"]
 Kind = Literal[
-    "kube-proxy", "k3s", "rke2", "kubelet", "tuned", "ufw", "systemd-networkd", "dockerd", "cilium", "calico"
+    "unit", "kube-proxy", "k3s", "rke2", "kubelet", "tuned", "ufw", "systemd-networkd", "dockerd", "cilium", "calico"
 ]
 Rule = Literal["sets", "raises", "lowers", "demands", "leaves"]
 
