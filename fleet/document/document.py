@@ -37,12 +37,14 @@ class Document:
         data: dict, list, str, int, float, bool and None only; keys are always str.
         root: where the data begins.
         entries: positions of members by ``id`` of the dict or list they are in, which ``data`` keeps alive.
+        sha256: of the file's bytes, in hexadecimal.
     """
 
     path: str
     data: object
     root: Position
     entries: Mapping[int, Mapping[str | int, Entry]]
+    sha256: str
 
     def position(self, location: Location) -> Position:
         """Line and column, from 1, of the value at a location such as ``("controls", 0, "title")``.

@@ -4,6 +4,7 @@ YAML's rarely used corners are refused rather than guessed at: tags, merge keys,
 text, tab characters. One pass over the parser's events, so depth and size are bounded while reading.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import cast
@@ -42,7 +43,7 @@ def parse(text: bytes, path: str) -> Document:
         DocumentError: with line and column of what is wrong.
     """
     decoded = _decode(text, path)
-    builder = _Builder(path=path)
+    builder = _Builder(path=path, sha256=hashlib.sha256(text).hexdigest())
     try:
         for event in yaml.parse(decoded, Loader=_LOADER):
             builder.take(event)
@@ -103,6 +104,7 @@ class _Builder:
     """Builds data from events; counts nodes, with those behind aliases, so that a small file stays a small value."""
 
     path: str
+    sha256: str
     open: list[_Open] = field(default_factory=list)
     anchors: dict[str, tuple[object, int]] = field(default_factory=dict)
     entries: dict[int, dict[str | int, Entry]] = field(default_factory=dict)
@@ -134,7 +136,7 @@ class _Builder:
         if self.root is None:
             raise DocumentError("the file is empty", path=self.path, line=1, column=1)
         data, position = self.root
-        return Document(path=self.path, data=data, root=position, entries=self.entries)
+        return Document(path=self.path, data=data, root=position, entries=self.entries, sha256=self.sha256)
 
     def _refuse(self, message: str, at: Position, hint: str = "") -> DocumentError:
         return refusal(message, path=self.path, at=at, hint=hint)

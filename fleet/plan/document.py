@@ -7,9 +7,11 @@ from pydantic import Field
 from fleet.document import Items, StrictModel
 from fleet.model.errors import HostErrorKind
 from fleet.model.facts import NodeFileKind
+from fleet.model.rollout import Rollout
 from fleet.plan.model import ChangeKind, Encoding, KeptReason, PlanStatus
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class PlanRunJson(StrictModel):
@@ -18,6 +20,7 @@ class PlanRunJson(StrictModel):
     id: str
     created: str = Field(description="ISO 8601, UTC.")
     playbook: str = Field(description="Path as given on the command line.")
+    playbook_digest: Digest = Field(description="Over the bytes of the playbook and its profiles.")
     version: str = Field(description="Version of fleet.")
 
 
@@ -43,7 +46,7 @@ class ChangeJson(StrictModel):
     """One thing to change; the changes of a host are in the order in which they are made."""
 
     kind: ChangeKind
-    target: str = Field(description="The file's path, the module's name, or the sysctl key in dots.")
+    target: str = Field(description="The file's path, the module's name, the sysctl key in dots, or the unit.")
     before: str | None = Field(description="Content or value now; null: there is nothing yet.")
     after: str | None = Field(description="Content or value then; null: the file goes away.")
     encoding: Encoding = Field(description="How `before` and `after` are written.")
@@ -112,6 +115,9 @@ class HostPlanJson(StrictModel):
     remedies: Items[RemedyJson]
     risks: Items[str]
     preconditions: PreconditionsJson | None = Field(description="null: nothing is to be changed.")
+    next_boot: dict[str, str] = Field(
+        description="What the next boot leaves once the changes are made, by key, as far as that is proved."
+    )
 
 
 class PlanJson(StrictModel):
@@ -120,7 +126,6 @@ class PlanJson(StrictModel):
     schema_: Literal["fleet.plan/1"] = Field(alias="schema")
     run: PlanRunJson
     summary: PlanSummaryJson
+    rollout: Rollout
     hosts: dict[str, HostPlanJson]
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] = Field(
-        description="Over everything else: keys sorted, no blanks, ASCII."
-    )
+    digest: Digest = Field(description="Over everything else: keys sorted, no blanks, ASCII.")

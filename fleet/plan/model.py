@@ -1,13 +1,14 @@
 """What is to be changed on each node, why, and on what that rests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fleet.model.facts import NodeFileKind
 from fleet.model.finding import Failure
+from fleet.model.rollout import Rollout
 
-ChangeKind = Literal["file", "module", "sysctl"]
+ChangeKind = Literal["file", "module", "sysctl", "unit"]
 Encoding = Literal["utf-8", "base64"]
 KeptReason = Literal["noop", "owned", "scope", "skipped", "no-set"]
 PlanStatus = Literal["changes", "none", "refused", "failed", "unreachable"]
@@ -18,9 +19,10 @@ class Change:
     """One thing to change on a node.
 
     Attributes:
-        target: the file's path, the module's name, or the key in dots.
-        before: content or value now; None where there is nothing yet.
-        after: content or value then; None where a file goes away.
+        target: the file's path, the module's name, the key in dots, or the unit with ``.service``.
+        before: content or value now; None where there is nothing yet. Of a unit ``not enabled`` or ``running``.
+        after: content or value then; None where a file goes away. Of a unit ``enabled``, which also starts it, or
+            ``restarted``.
         encoding: how ``before`` and ``after`` are written.
         diff: unified, for files; ``before -> after`` for the others.
         mode: permission bits of a file that is written.
@@ -101,8 +103,9 @@ class Preconditions:
 
     Attributes:
         boot_id: None where it could not be read.
-        files: by absolute path: those that are written, and those that decide what the next boot leaves.
-        live: values of the keys that are changed.
+        files: by absolute path: those that are written, those that decide what the next boot leaves, and those of the
+            units that are changed.
+        live: values of the sysctl keys that are changed.
         writers: what else writes these keys, one sentence each.
     """
 
@@ -114,7 +117,11 @@ class Preconditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePlan:
-    """The plan of one node; the changes are in the order in which they are to be made."""
+    """The plan of one node; the changes are in the order in which they are to be made.
+
+    Attributes:
+        next_boot: what the next boot leaves once the changes are made, by sysctl key, as far as that is proved.
+    """
 
     changes: tuple[Change, ...]
     kept: tuple[Kept, ...]
@@ -122,6 +129,7 @@ class NodePlan:
     remedies: tuple[Remedy, ...]
     risks: tuple[str, ...]
     preconditions: Preconditions | None
+    next_boot: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +157,15 @@ class Plan:
     Attributes:
         created: ISO 8601 in UTC.
         playbook: the path as given by the operator.
+        playbook_digest: over the bytes of the playbook and its profiles.
+        rollout: how it is to be brought onto the hosts.
         hosts: by inventory name, in the inventory's order.
     """
 
     run_id: str
     created: str
     playbook: str
+    playbook_digest: str
     version: str
+    rollout: Rollout
     hosts: Mapping[str, HostPlan]

@@ -67,7 +67,14 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
         remedies=remedies,
         risks=risks(held, facts, made),
         preconditions=preconditions(held, made, facts, outlook) if made.files or held or modules else None,
+        next_boot=_next_boot(held, made),
     )
+
+
+def _next_boot(goals: Sequence[Goal], made: Draft) -> Mapping[str, str]:
+    outlooks = look_ahead(made.after, [goal.key for goal in goals]).keys
+    left = {goal.key: outlooks[goal.key].after_reboot.value for goal in goals}
+    return {key: value for key, value in left.items() if value is not None}
 
 
 def _by_key(wants: Sequence[Wanted]) -> Iterable[tuple[str, Sequence[Wanted]]]:

@@ -37,8 +37,15 @@ def plan_text(plan: Plan) -> str:
     """The JSON of a plan, in ASCII; the same plan gives the same text."""
     data = {
         "schema": SCHEMA,
-        "run": {"id": plan.run_id, "created": plan.created, "playbook": plan.playbook, "version": plan.version},
+        "run": {
+            "id": plan.run_id,
+            "created": plan.created,
+            "playbook": plan.playbook,
+            "playbook_digest": plan.playbook_digest,
+            "version": plan.version,
+        },
         "summary": {"hosts": len(plan.hosts), **count_hosts_by_status(plan)},
+        "rollout": asdict(plan.rollout),
         "hosts": {name: _host(host) for name, host in plan.hosts.items()},
     }
     cleaned: dict[str, object] = _clean(data)
@@ -91,7 +98,15 @@ def load_plan(path: Path) -> Plan:
         raise DocumentError("was changed after it was made: its digest does not fit", path=str(path), hint=hint)
     run = document.run
     hosts = {name: _loaded(name, host) for name, host in document.hosts.items()}
-    return Plan(run_id=run.id, created=run.created, playbook=run.playbook, version=run.version, hosts=hosts)
+    return Plan(
+        run_id=run.id,
+        created=run.created,
+        playbook=run.playbook,
+        playbook_digest=run.playbook_digest,
+        version=run.version,
+        rollout=document.rollout,
+        hosts=hosts,
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -121,6 +136,7 @@ def _host(host: HostPlan) -> Mapping[str, object]:
         "remedies": [asdict(each) for each in plan.remedies] if plan else [],
         "risks": list(plan.risks) if plan else [],
         "preconditions": asdict(plan.preconditions) if plan and plan.preconditions else None,
+        "next_boot": dict(plan.next_boot) if plan else {},
     }
 
 
@@ -144,6 +160,7 @@ def _loaded(name: str, host: HostPlanJson) -> HostPlan:
             )
             if held is not None
             else None,
+            next_boot=host.next_boot,
         ),
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from fleet.document import Document, Location
 from fleet.model.finding import Impact, Scope
+from fleet.model.rollout import Rollout
 from fleet.policy.expression import Expression
 from fleet.policy.predicate import Operand, Predicate
 from fleet.policy.selection import Selection
@@ -101,6 +102,8 @@ class Policy:
         controls: in the order of its profiles, its own last.
         variables: defaults of the profiles with the playbook's values over them.
         document: the playbook's file, for refusals that need the inventory.
+        rollout: how changes are brought onto the hosts.
+        digest: over the bytes of the playbook and its profiles, such as ``sha256:…``.
     """
 
     name: str
@@ -109,3 +112,5 @@ class Policy:
     variables: Mapping[str, object]
     exceptions: tuple[ControlException, ...]
     document: Document
+    rollout: Rollout
+    digest: str

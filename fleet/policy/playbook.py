@@ -1,5 +1,6 @@
-"""Playbooks: which profiles hold on which hosts, with which numbers and exceptions."""
+"""Playbooks: which profiles hold on which hosts, with which numbers and exceptions, and how they get there."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -15,6 +16,7 @@ from fleet.policy.control import Control, ControlException, Policy
 from fleet.policy.host import HostView
 from fleet.policy.profile import ControlDocument, Name, ProfileDocument, Scalar, Text, VariableDocument, VariableName
 from fleet.policy.profile_source import find_profile
+from fleet.policy.rollout import RolloutDocument, load_rollout
 from fleet.policy.selection import Selection, SelectionError, check_atoms, parse_selection
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -49,6 +51,7 @@ class PlaybookDocument(StrictModel):
         profiles: names, or paths that end with ``.yaml``.
         vars: values for what the profiles leave to the playbook.
         controls: controls of its own, written as in a profile.
+        rollout: how changes are brought onto the hosts.
     """
 
     name: Text
@@ -57,6 +60,7 @@ class PlaybookDocument(StrictModel):
     vars: Annotated[dict[VariableName, Scalar], pydantic.Field(default_factory=dict)]
     exceptions: Items[ExceptionDocument] = ()
     controls: Items[ControlDocument] = ()
+    rollout: RolloutDocument = RolloutDocument()
 
 
 def load_playbook(path: Path | str) -> Policy:
@@ -80,6 +84,8 @@ def load_playbook(path: Path | str) -> Policy:
         variables=variables,
         exceptions=tuple(_exceptions(document, playbook, {control.id for control in controls})),
         document=document,
+        rollout=load_rollout(document, playbook.rollout),
+        digest=_digest(document, *(home for home, _ in profiles)),
     )
 
 
@@ -112,6 +118,11 @@ def load_profile_controls(document: Document, profile: ProfileDocument) -> tuple
     compiler = Compiler(document=document, profile=profile.profile, variables=frozenset(profile.vars))
     _declared(((document, profile),))
     return tuple(compiler.control(source, ("controls", index)) for index, source in enumerate(profile.controls))
+
+
+def _digest(*documents: Document) -> str:
+    whole = hashlib.sha256("".join(document.sha256 for document in documents).encode())
+    return f"sha256:{whole.hexdigest()}"
 
 
 def _profiles(document: Document, playbook: PlaybookDocument) -> Iterator[LoadedProfile]:

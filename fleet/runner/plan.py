@@ -41,7 +41,9 @@ def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str,
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
         created=iso(started),
         playbook=playbook,
+        playbook_digest=policy.digest,
         version=__version__,
+        rollout=policy.rollout,
         hosts={
             name: HostPlan(name=name, error=failure(outcome)) if isinstance(outcome, Exception) else outcome
             for name, outcome in outcomes.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fleet.facts.masking import mask_yaml
 from fleet.model.facts import NodeFacts, NodeFile, Sysctl
+from fleet.model.rollout import Rollout
 from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
 from fleet.policy import HostView, Policy, evaluate
 from fleet.policy.evaluate import Evaluation
@@ -77,6 +78,8 @@ def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
             assert change.after is not None
             sysctl = Sysctl(key=change.target, value=change.after, writable=True)
             return replace(facts, sysctls={**facts.sysctls, change.target: sysctl})
+        case "unit":
+            return _started(facts, change.target) if change.after == "enabled" else facts
 
 
 def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:
@@ -84,7 +87,9 @@ def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:
         run_id="20261120T120000Z-5f2a01",
         created="2026-11-20T12:00:00.000Z",
         playbook="play.yaml",
+        playbook_digest=f"sha256:{'5' * 64}",
         version="0.1.0",
+        rollout=Rollout(),
         hosts={
             name: host if isinstance(host, HostPlan) else HostPlan(name=name, plan=host) for name, host in hosts.items()
         },

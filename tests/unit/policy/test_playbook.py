@@ -59,7 +59,7 @@ def test_a_playbook_is_loaded_with_all_it_refers_to() -> None:
     ("playbook", "refusal"),
     [
         ("name: n\nprofile: [p]\n", "play.yaml:2:1: unknown key 'profile' (did you mean 'profiles'?)"),
-        ("name: n\nprofiles: [p]\nrollout: {serial: 1}\n", "play.yaml:3:1: unknown key 'rollout'"),
+        ("name: n\nprofiles: [p]\nrollback: {serial: 1}\n", "play.yaml:3:1: unknown key 'rollback'"),
         ("name: n\n", "play.yaml:1:1: the playbook has no controls (name profiles, such as profiles: [conntrack])"),
         ("name: n\nprofiles: [p, p]\n", "play.yaml:2:15: profile 'p' is named twice"),
         (
