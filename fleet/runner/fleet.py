@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from threading import Event
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -56,12 +57,12 @@ class Fleet:
     ) -> None:
         ConnectionPluginRegister.register(CONNECTION, FleetConnection)
         self._transport = transport
+        self._workers = workers
         self._context = RunContext(transport=transport, settings=settings or ConnectionSettings())
         self._nornir = Nornir(
             inventory=inventory,
             config=Config(),
             processors=Processors([_Reporting(progress)] if progress else []),
-            runner=InterruptibleRunner(workers),
         )
 
     def __enter__(self) -> Self:
@@ -73,13 +74,18 @@ class Fleet:
         self._transport.close()
 
     def run(
-        self, job: Callable[[HostView, Connection], T], *, hosts: Collection[str] | None = None
+        self,
+        job: Callable[[HostView, Connection], T],
+        *,
+        hosts: Collection[str] | None = None,
+        stop: Event | None = None,
     ) -> Mapping[str, T | Exception]:
         """Open each host's one connection, do the job over it, and close it.
 
         Args:
             job: called in a worker thread.
             hosts: names to visit; None visits all.
+            stop: once set, no further host is visited; those in flight end, and the others are not in the result.
 
         Raises:
             UsageError: a host cannot be reached as asked, such as by ~/.ssh/config. Hosts that wait are not visited.
@@ -107,7 +113,8 @@ class Fleet:
                 host.close_connections()
 
         wanted = self._nornir.inventory.hosts.keys() if hosts is None else frozenset(hosts)
-        selected = self._nornir.filter(filter_func=lambda host: host.name in wanted)
+        stoppable = self._nornir.with_runner(InterruptibleRunner(self._workers, stop))
+        selected = stoppable.filter(filter_func=lambda host: host.name in wanted)
         # A host that failed an earlier job is visited again: whoever runs the job decides, not nornir's memory.
         results = selected.run(visit, on_failed=True)
         if refusals:

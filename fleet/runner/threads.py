@@ -2,7 +2,7 @@
 
 from collections import deque
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import TypeVar
 
 from nornir.core.inventory import Host
@@ -19,31 +19,40 @@ class InterruptibleRunner:
 
     Args:
         workers: hosts in flight at most.
+        stop: once set, no further host is begun; those in flight end, and the others are not in the result.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, stop: Event | None = None) -> None:
         self._workers = workers
+        self._stop = stop or Event()
 
     def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
         waiting = deque(hosts)
-        done: SimpleQueue[tuple[str, MultiResult]] = SimpleQueue()
+        done: SimpleQueue[tuple[str, MultiResult] | None] = SimpleQueue()
 
         def work() -> None:
-            while True:
+            while not self._stop.is_set():
                 try:
                     host = waiting.popleft()
                 except IndexError:
-                    return
+                    break
                 done.put((host.name, task.copy().start(host)))
+            done.put(None)
 
+        finished: dict[str, MultiResult] = {}
+        working = min(self._workers, len(hosts))
         try:
-            for number in range(min(self._workers, len(hosts))):
+            for number in range(working):
                 Thread(target=work, name=f"fleet-worker-{number}", daemon=True).start()
-            finished = dict(_wait_for(done) for _ in hosts)
+            while working:
+                if (each := _wait_for(done)) is None:
+                    working -= 1
+                else:
+                    finished.update([each])
         finally:
             waiting.clear()
         result = AggregatedResult(task.name)
-        result.update((host.name, finished[host.name]) for host in hosts)
+        result.update((host.name, finished[host.name]) for host in hosts if host.name in finished)
         return result
 
 

@@ -148,3 +148,24 @@ def test_an_interrupt_leaves_at_once_and_drops_the_hosts_that_wait() -> None:
         if thread.name.startswith("fleet-worker"):
             thread.join(10)
     assert visited == ["a"]
+
+
+def test_a_stop_begins_no_further_host_and_lets_those_in_flight_end() -> None:
+    started, release, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def wait(host: HostView, _connection: Connection) -> str:
+        started.set()
+        release.wait(10)
+        return host.name
+
+    def stop_then_release() -> None:
+        started.wait(10)
+        stop.set()
+        release.set()
+
+    transport = Recorded()
+    with ThreadPoolExecutor(1) as pool, Fleet(inventory("a", "b", "c"), transport, workers=1) as fleet:
+        pool.submit(stop_then_release)
+        assert fleet.run(wait, stop=stop) == {"a": "a"}
+        assert fleet.run(wait, stop=stop) == {}
+        assert fleet.run(wait) == {"a": "a", "b": "b", "c": "c"}
