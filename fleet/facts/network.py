@@ -129,7 +129,7 @@ def parse_conntrack(values: Values, sysctls: Mapping[str, Sysctl], sockets: Sock
         buckets=_number(sysctls, "buckets"),
         hashsize=hashsize,
         object_bytes=object_bytes,
-        stats=_statistics(raw) if raw else absent,
+        stats=parse_statistics(raw) if raw else absent,
     )
 
 
@@ -161,8 +161,8 @@ def _number(sysctls: Mapping[str, Sysctl], name: str) -> int | Unavailable:
     return value if isinstance(value, Unavailable) else integer(value.encode())
 
 
-def _statistics(raw: bytes) -> dict[str, int]:
-    """Sum over CPUs; ``entries`` is left out, because each CPU repeats the one total."""
+def parse_statistics(raw: bytes) -> dict[str, int]:
+    """Sums over CPUs of /proc/net/stat/nf_conntrack, without ``entries``, of which each CPU repeats the one total."""
     names, *rows = (line.split() for line in raw.splitlines())
     return {
         text(name, 64): sum(map(hexadecimal, column))

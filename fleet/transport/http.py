@@ -1,0 +1,182 @@
+"""One HTTP request to a server that nobody vouches for: bounded in time and size, and without redirects."""
+
+import io
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import AbstractHTTPHandler, OpenerDirector, ProxyHandler, Request
+
+from fleet.model.secret import Secret
+from fleet.model.text import printable
+from fleet.transport.wire import remaining
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one body, unless more are asked for."""
+
+_CHUNK = 65536
+
+
+class HttpError(Exception):
+    """The server gave no answer; the message follows its address and is safe to print."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """What the server said, none of which is to be trusted; ``location`` is where it would rather be asked."""
+
+    status: int
+    body: bytes
+    location: str = ""
+
+
+def get(url: str, *, timeout: float, authorization: Secret | None = None, most: int = MOST_BYTES) -> HttpAnswer:
+    """Ask once. Certificates are verified; proxies are those of the environment (``https_proxy``, ``no_proxy``).
+
+    This machine itself is asked without a proxy. Certificates of one's own authority are named in ``SSL_CERT_FILE``.
+
+    Args:
+        url: http or https.
+        timeout: seconds for all of it, looking up the name included.
+        authorization: the header of that name; sent only over TLS or to this machine itself.
+        most: bytes of the body; a longer one is refused while it is read.
+
+    Raises:
+        HttpError: there is no answer, or not a whole one.
+    """
+    parts = urlsplit(url)
+    is_here = _is_loopback(parts.hostname or "")
+    if authorization is not None and parts.scheme != "https" and not is_here:
+        raise HttpError("the credentials would go over the network in the clear: use https")
+    request = Request(url)  # noqa: S310 the opener below knows http and https only
+    if authorization is not None:
+        try:
+            authorization.reveal().encode("ascii")
+        except UnicodeEncodeError:
+            raise HttpError("the credentials have a character that a header cannot carry") from None
+        if not authorization.reveal().isprintable():
+            raise HttpError("the credentials have a character that a header cannot carry, such as a line break")
+        request.add_unredirected_header("Authorization", authorization.reveal())
+    deadline = monotonic() + timeout
+    opener = OpenerDirector()  # bare: nothing in it follows a redirect or raises for a status
+    for handler in (ProxyHandler({} if is_here else None), _Handler(deadline)):
+        opener.add_handler(handler)
+    # Looking up a name takes no limit, so the thread is left behind when it does not end in time.
+    answer: SimpleQueue[HttpAnswer | HttpError] = SimpleQueue()
+    ask = partial(_ask, opener, request, timeout=timeout, most=most)
+    Thread(target=lambda: answer.put(ask()), name="http", daemon=True).start()
+    try:
+        outcome = answer.get(timeout=remaining(deadline))
+    except Empty:
+        outcome = _too_slow(timeout)
+    if isinstance(outcome, HttpError):
+        raise outcome
+    return outcome
+
+
+def _ask(opener: OpenerDirector, request: Request, *, timeout: float, most: int) -> HttpAnswer | HttpError:
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            body = bytearray()
+            while chunk := response.read(_CHUNK):
+                body += chunk
+                if len(body) > most:
+                    return HttpError(f"the answer is longer than {most} bytes: ask for less")
+            return HttpAnswer(
+                status=response.status, body=bytes(body), location=response.headers.get("Location", "") or ""
+            )
+    except (OSError, HTTPException, ValueError) as error:
+        return _explained(error, timeout)
+
+
+def _explained(error: Exception, timeout: float) -> HttpError:
+    reason = error.reason if isinstance(error, URLError) else error
+    match reason:
+        case TimeoutError():
+            return _too_slow(timeout)
+        case ssl.SSLCertVerificationError():
+            why = printable(reason.verify_message, 200)
+            return HttpError(f"the certificate is not accepted: {why}: name its authority in $SSL_CERT_FILE")
+        case ssl.SSLError():
+            return HttpError(f"TLS fails: {printable(reason.reason or str(reason), 200)}")
+        case socket.gaierror():
+            return HttpError(f"the name is not known: {reason.strerror}")
+        case OSError():
+            return HttpError(f"no connection: {printable(reason.strerror or str(reason), 200)}")
+        case _:
+            return HttpError(f"the answer is not one of HTTP: {printable(str(reason) or type(reason).__name__, 200)}")
+
+
+def _too_slow(timeout: float) -> HttpError:
+    return HttpError(f"there was no whole answer within {timeout:g} s")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _ByDeadline(io.RawIOBase):
+    """Reads a socket, each time with what is left of the time: a server may not go on for ever byte by byte."""
+
+    def __init__(self, sock: socket.socket, file: io.BufferedIOBase, deadline: float) -> None:
+        self._sock = sock
+        self._file = file
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # typeshed has any buffer; io gives this one
+        left = remaining(self._deadline)
+        if left == 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Handler(AbstractHTTPHandler):
+    """Opens connections whose answers are read by a deadline, and which accept no certificate that does not verify."""
+
+    http_request = https_request = AbstractHTTPHandler.do_request_
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+
+        class Response(HTTPResponse):
+            def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as given
+                super().__init__(sock, *arguments, **options)
+                self.fp = io.BufferedReader(_ByDeadline(sock, self.fp, deadline))
+
+        self._response = Response
+
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(partial(self._connection, HTTPConnection), req)
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        verifying = partial(HTTPSConnection, context=ssl.create_default_context())
+        return self.do_open(partial(self._connection, verifying), req)
+
+    def _connection(self, kind: Callable[..., HTTPConnection], host: str, timeout: float) -> HTTPConnection:
+        connection = kind(host, timeout=timeout)
+        connection.response_class = self._response
+        return connection
