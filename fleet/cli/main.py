@@ -6,18 +6,15 @@ The commands are imported when `main` runs, so that Ctrl-C while Python still lo
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
+from fleet.cli.signals import EXIT_BY_SIGNAL, ended_by_signals
 from fleet.cli.streams import let_go, prepare_streams
 from fleet.model.errors import FleetError, UsageError
 from fleet.model.text import printable
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-_EXIT_BY_SIGNAL = 128
 _MOST_SHOWN = 200
 
 
@@ -28,7 +25,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # A user id without an entry in passwd, as in a container: nornir does not load without a home. Docker's is /.
         os.environ["HOME"] = "/"
     try:
-        with _ended_by_signals():
+        with ended_by_signals():
             code = _run(arguments)
     except KeyboardInterrupt:
         # While the commands were loaded; later typer turns it into an exit code.
@@ -56,8 +53,8 @@ def _run(arguments: list[str] | None) -> int:
         if code == EXIT_INTERRUPTED:
             _ignore_more_interrupts()
             complain("interrupted")
-        elif code > _EXIT_BY_SIGNAL:
-            complain(f"ended by {signal.Signals(code - _EXIT_BY_SIGNAL).name}")
+        elif code > EXIT_BY_SIGNAL:
+            complain(f"ended by {signal.Signals(code - EXIT_BY_SIGNAL).name}")
         return code
     except Exception as error:
         if os.environ.get("FLEET_DEBUG"):
@@ -90,21 +87,3 @@ def _words(error: Exception) -> str:
         return f"{where}{error.strerror}"
     what = f"{type(error).__name__}: {printable(str(error), _MOST_SHOWN)}"
     return f"{what}: this is a bug in fleet; FLEET_DEBUG=1 shows where"
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a lost terminal end a command as Ctrl-C does: the cursor comes back, no child is left."""
-
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(_EXIT_BY_SIGNAL + number)
-
-    # One that the caller ignores, as nohup does, stays ignored.
-    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)

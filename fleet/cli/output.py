@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from fleet.cli.streams import let_go
 from fleet.model.errors import FleetError, UsageError
@@ -33,21 +34,39 @@ def terminal_width() -> int | None:
     return console(sys.stdout).width if sys.stdout.isatty() else None
 
 
+def message_width() -> int | None:
+    """The same of the terminal that shows messages."""
+    return console(sys.stderr).width if sys.stderr.isatty() else None
+
+
 def complain(message: str) -> None:
     """Say on stderr why the command ends."""
     _say(f"error: {message}", style="red")
 
 
-def note(message: str) -> None:
-    """Say something on stderr that is not part of the result."""
-    _say(message)
+def note(message: str, to: Console | None = None) -> None:
+    """Say something on stderr that is not part of the result.
+
+    Args:
+        message: may have several lines.
+        to: the console of a live view, which is moved down for it.
+    """
+    _say(message, to=to)
 
 
-def _say(message: str, style: str | None = None) -> None:
+def explain(what: Text) -> None:
+    """Say on stderr what was laid out for it, such as what somebody is asked about."""
+    try:
+        console(sys.stderr).print(what, soft_wrap=True)
+    except OSError:
+        let_go(sys.stderr)
+
+
+def _say(message: str, style: str | None = None, to: Console | None = None) -> None:
     # Messages quote arguments, names of files and the like, which may come from anywhere.
     message = "\n".join(printable(line, _LONGEST_LINE) for line in message.split("\n"))
     try:
-        console(sys.stderr).print(message, style=style, soft_wrap=True)
+        (to or console(sys.stderr)).print(message, style=style, soft_wrap=True)
     except OSError:
         # That nobody reads it, as in `fleet lab down 2>&1 | head`, is no reason to fail.
         let_go(sys.stderr)

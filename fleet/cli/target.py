@@ -49,7 +49,12 @@ def target(*, inventory: str, local: bool, limit: str | None, policy: Policy | N
             if asked
             else f"the inventory {inventory} has no hosts"
         )
-    return Target(inventory=loaded, selected=chosen, transport=SshTransport())
+    return Target(inventory=loaded, selected=chosen, transport=new_transport(local=False))
+
+
+def new_transport(*, local: bool) -> Transport:
+    """What reaches the hosts; a run closes its own at its end."""
+    return LocalTransport() if local else SshTransport()
 
 
 def _local(limit: str | None) -> Target:
@@ -57,4 +62,4 @@ def _local(limit: str | None) -> Target:
         raise UsageError("--limit chooses from an inventory, and --local has none: leave one of them out")
     loaded = local_inventory()
     everyone = select(parse_selection("all"), host_views(loaded))
-    return Target(inventory=loaded, selected=everyone, transport=LocalTransport())
+    return Target(inventory=loaded, selected=everyone, transport=new_transport(local=True))

@@ -73,7 +73,7 @@ def _rows(intent: Intent) -> Iterator[tuple[str, str]]:
     if rollout.before:
         yield "hook", f"before a host is changed, here: {shlex.join(rollout.before)}"
     if rollout.after:
-        yield "hook", f"after a host, here: {shlex.join(rollout.after)}"
+        yield "hook", f"once a host is confirmed or undone, here: {shlex.join(rollout.after)}"
     if rollout.restart:
         yield "restarts", f"{', '.join(rollout.restart)}, where a file that it reads is changed"
     if rollout.windows:
@@ -90,8 +90,12 @@ def _rows(intent: Intent) -> Iterator[tuple[str, str]]:
 
 def _batches(batches: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
     for number, hosts in enumerate(batches[:_MOST_BATCHES], start=1):
-        canary = ", the canary" if number == 1 and len(batches) > 1 else ""
-        yield "" if number > 1 else "batches", f"{number}: {count_hosts(len(hosts))}{canary}: {_fold(hosts)}"
+        role = ""
+        if len(batches) > 1 and number == 1:
+            role = ", the canary"
+        elif len(batches) == 1 and len(hosts) > 1:
+            role = ", all at once"
+        yield "" if number > 1 else "batches", f"{number}: {count_hosts(len(hosts))}{role}: {_fold(hosts)}"
     if len(batches) > _MOST_BATCHES:
         rest = batches[_MOST_BATCHES:]
         yield "", f"and {len(rest)} more, with {count_hosts(sum(map(len, rest)))} in all"
