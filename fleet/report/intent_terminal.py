@@ -27,7 +27,6 @@ class Intent:
     """
 
     plan: Plan
-    rollout: Rollout
     batches: Sequence[Sequence[str]]
     others: int = 0
 
@@ -56,7 +55,7 @@ def hosts_to_change(intent: Intent) -> int:
 
 
 def _rows(intent: Intent) -> Iterator[tuple[str, str]]:
-    rollout = intent.rollout
+    rollout = intent.plan.rollout
     unchanged = sum(host.status == "none" for host in intent.plan.hosts.values())
     counts = [
         f"{hosts_to_change(intent)} to change",

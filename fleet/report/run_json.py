@@ -111,21 +111,10 @@ class ApplyJson(BaseModel):
 
 def run_json(result: RunResult) -> str:
     """The JSON text of ``fleet apply -f json`` and ``fleet rollback -f json``."""
-    counts = {status.replace("-", "_"): count for status, count in run_counts(result).items()}
     document = ApplyJson(
         schema="fleet.apply/1",
-        run=ApplyRunJson(
-            id=clean(result.run_id),
-            kind=result.kind,
-            status=result.status,
-            stopped_by=clean(result.stopped_by),
-            plan_run=clean(result.plan_run),
-            started=clean(result.started),
-            finished=clean(result.finished),
-            playbook=clean(result.playbook),
-            version=clean(result.version),
-        ),
-        summary=ApplySummaryJson(hosts=len(result.hosts), **counts),
+        run=run_of(result),
+        summary=summary_of(result),
         batches=[
             BatchRunJson(
                 number=batch.number,
@@ -141,6 +130,27 @@ def run_json(result: RunResult) -> str:
         hosts={clean(name): _host(host) for name, host in result.hosts.items()},
     )
     return json_text(document)
+
+
+def run_of(result: RunResult) -> ApplyRunJson:
+    """Which run it was."""
+    return ApplyRunJson(
+        id=clean(result.run_id),
+        kind=result.kind,
+        status=result.status,
+        stopped_by=clean(result.stopped_by),
+        plan_run=clean(result.plan_run),
+        started=clean(result.started),
+        finished=clean(result.finished),
+        playbook=clean(result.playbook),
+        version=clean(result.version),
+    )
+
+
+def summary_of(result: RunResult) -> ApplySummaryJson:
+    """Its hosts by status."""
+    counts = {status.replace("-", "_"): count for status, count in run_counts(result).items()}
+    return ApplySummaryJson(hosts=len(result.hosts), **counts)
 
 
 def _host(host: HostRun) -> HostRunJson:

@@ -12,6 +12,7 @@ from fleet.report.compare_json import ComparisonJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
 from fleet.report.run_json import ApplyJson
+from fleet.report.runs_json import RunsJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -28,4 +29,5 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},
         "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},
+        "runs": {"$schema": DIALECT, **RunsJson.model_json_schema()},
     }

@@ -44,7 +44,7 @@ def intent(rollout: Rollout | None = None, *, hosts: int = 12, size: int = 4) ->
         "db-2": HostPlan(name="db-2", error=Failure(kind="unreachable", message="no answer: is the node up?")),
     }
     plan = plan_of({**dict.fromkeys(names, WEB), **others})
-    return Intent(plan=plan, rollout=rollout or Rollout(), batches=batches, others=3)
+    return Intent(plan=replace(plan, rollout=rollout or Rollout()), batches=batches, others=3)
 
 
 def told(rollout: Rollout | None = None, **sizes: int) -> str:
@@ -102,7 +102,7 @@ def test_nothing_from_elsewhere_steers_the_terminal(trick: str) -> None:
         {trick: node, "x": HostPlan(name="x", error=Failure(kind="protocol", message=trick)), "y": NOTHING}
     )
     rollout = Rollout(before=(trick,), restart=(trick,), gates=(CommandGate(command=(trick,)),))
-    lines = render_intent(Intent(plan=plan, rollout=rollout, batches=[[trick]]), width=None).plain
+    lines = render_intent(Intent(plan=replace(plan, rollout=rollout), batches=[[trick]]), width=None).plain
     assert all(line.isprintable() for line in lines.split("\n"))
 
 
