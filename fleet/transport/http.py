@@ -72,7 +72,8 @@ def get(url: str, *, timeout: float, authorization: Secret | None = None, most: 
         opener.add_handler(handler)
     # Looking up a name takes no limit, so the thread is left behind when it does not end in time.
     answer: SimpleQueue[HttpAnswer | HttpError] = SimpleQueue()
-    ask = partial(_ask, opener, request, timeout=timeout, most=most)
+    credentials = authorization.reveal().rpartition(" ")[2] if authorization is not None else ""
+    ask = partial(_ask, opener, request, timeout=timeout, most=most, credentials=credentials)
     Thread(target=lambda: answer.put(ask()), name="http", daemon=True).start()
     try:
         outcome = answer.get(timeout=remaining(deadline))
@@ -83,7 +84,9 @@ def get(url: str, *, timeout: float, authorization: Secret | None = None, most: 
     return outcome
 
 
-def _ask(opener: OpenerDirector, request: Request, *, timeout: float, most: int) -> HttpAnswer | HttpError:
+def _ask(
+    opener: OpenerDirector, request: Request, *, timeout: float, most: int, credentials: str
+) -> HttpAnswer | HttpError:
     try:
         with opener.open(request, timeout=timeout) as response:
             body = bytearray()
@@ -91,14 +94,21 @@ def _ask(opener: OpenerDirector, request: Request, *, timeout: float, most: int)
                 body += chunk
                 if len(body) > most:
                     return HttpError(f"the answer is longer than {most} bytes: ask for less")
-            return HttpAnswer(
-                status=response.status, body=bytes(body), location=response.headers.get("Location", "") or ""
-            )
+            if response.length:
+                return HttpError(f"the answer was cut off after {len(body)} bytes")
+            text = _masked(body.decode("latin-1"), credentials)
+            location = _masked(response.headers.get("Location", ""), credentials)
+            return HttpAnswer(status=response.status, body=text.encode("latin-1"), location=location)
     except (OSError, HTTPException, ValueError) as error:
-        return _explained(error, timeout)
+        return _explained(error, timeout, credentials)
 
 
-def _explained(error: Exception, timeout: float) -> HttpError:
+def _masked(text: str, credentials: str) -> str:
+    """What a server says, without the credentials that it was sent: some repeat the request in their errors."""
+    return text.replace(credentials, "***") if credentials else text
+
+
+def _explained(error: Exception, timeout: float, credentials: str) -> HttpError:
     reason = error.reason if isinstance(error, URLError) else error
     match reason:
         case TimeoutError():
@@ -113,7 +123,8 @@ def _explained(error: Exception, timeout: float) -> HttpError:
         case OSError():
             return HttpError(f"no connection: {printable(reason.strerror or str(reason), 200)}")
         case _:
-            return HttpError(f"the answer is not one of HTTP: {printable(str(reason) or type(reason).__name__, 200)}")
+            said = _masked(str(reason), credentials) or type(reason).__name__
+            return HttpError(f"the answer is not one of HTTP: {printable(said, 200)}")
 
 
 def _too_slow(timeout: float) -> HttpError:

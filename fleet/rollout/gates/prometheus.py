@@ -18,7 +18,7 @@ USER = "FLEET_PROMETHEUS_USER"
 PASSWORD = "FLEET_PROMETHEUS_PASSWORD"  # noqa: S105 the name of a variable
 
 
-class _CredentialsError(Exception):
+class CredentialsError(Exception):
     """The environment does not say clearly how to log in."""
 
 
@@ -30,7 +30,7 @@ def check_prometheus(gate: PrometheusGate) -> GateResult:
         login = authorization(os.environ)
         answer = get(f"{url}?{parameters}", authorization=login, timeout=gate.timeout)
         return decide(gate, samples(answer))
-    except (HttpError, AnswerError, _CredentialsError) as error:
+    except (HttpError, AnswerError, CredentialsError) as error:
         return failed(gate, f"{gate.url}: {error}")
 
 
@@ -38,7 +38,7 @@ def authorization(environment: Mapping[str, str]) -> Secret | None:
     """The value of the header ``Authorization``; None where the environment has no credentials."""
     token, user, password = (environment.get(name, "") for name in (TOKEN, USER, PASSWORD))
     if token and user:
-        raise _CredentialsError(f"both ${TOKEN} and ${USER} are set: unset one of them")
+        raise CredentialsError(f"both ${TOKEN} and ${USER} are set: unset one of them")
     if token:
         return Secret(f"Bearer {token}")
     if user:

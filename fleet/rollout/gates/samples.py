@@ -51,8 +51,8 @@ def samples(answer: HttpAnswer) -> tuple[Sample, ...]:
             return tuple(map(_sample, found))
         case {"status": "success", "data": {"resultType": "scalar", "result": value}}:
             return (Sample("", _value(value)),)
-        case {"status": "success", "data": {"resultType": str(kind)}}:
-            raise AnswerError(f"the query gives a {printable(kind)}: it has to give an instant vector or a scalar")
+        case {"status": "success", "data": {"resultType": "matrix" | "string" as kind}}:
+            raise AnswerError(f"the query gives a {kind}: it has to give an instant vector or a scalar")
     raise AnswerError("the answer is not that of Prometheus' query API: see whether the address is that of Prometheus")
 
 
