@@ -40,7 +40,7 @@ class _Tools:
             self.loaded |= name in {b"ip_tables", b"nf_tables"}
         elif word == b"opaque":
             self.opaque = True
-        elif word not in {b"ipvs", b"missing", b""}:
+        elif word not in {b"ipvs", b"missing", b"program", b""}:
             raise MalformedError("an unknown line about the firewall", line)
 
 

@@ -1,8 +1,9 @@
 """From the bytes that a node answered to NodeFacts."""
 
+import re
 from collections.abc import Mapping
 
-from fleet.facts.answer import Answer, MalformedError, open_answer
+from fleet.facts.answer import Answer, MalformedError, open_answer, text
 from fleet.facts.firewall import parse_invalid_rules
 from fleet.facts.identity import host_words, parse_identity
 from fleet.facts.network import parse_conntrack, parse_counters, parse_ipvs, parse_socket_sums, parse_sockets
@@ -13,6 +14,7 @@ from fleet.model.errors import ProtocolError
 from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
 
 # Read like the configuration trees, but told by facts of their own.
+_PROGRAM = re.compile(rb"(?:/usr)?/s?bin/(?:sysctl|modprobe|ipvsadm)")
 _OWN_FACTS = ("/etc/machine-id", "/etc/os-release", "/usr/lib/os-release", "/etc/tuned/active_profile")
 
 
@@ -69,8 +71,21 @@ def _parse(answer: Answer) -> NodeFacts:
         invalid_rules=rules,
         tuned_profile=_tuned_profile(files),
         ufw_enabled=_ufw_enabled(files),
+        programs=_programs(tools),
         notes=(*file_notes, *process_notes, *socket_notes, *rule_notes),
     )
+
+
+def _programs(tools: list[bytes]) -> dict[str, str]:
+    found = {}
+    for line in tools:
+        word, _, rest = line.partition(b" ")
+        name, _, path = rest.partition(b" ")
+        if word == b"program":
+            if not _PROGRAM.fullmatch(path) or not path.endswith(b"/" + name):
+                raise MalformedError("not the full name of a program", path)
+            found[text(name)] = text(path)
+    return found
 
 
 def _tuned_profile(files: Mapping[str, NodeFile]) -> str | Unavailable:

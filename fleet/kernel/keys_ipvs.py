@@ -24,6 +24,9 @@ def _timeout(name: str, default: str, effect: str) -> Key:
     )
 
 
+IPVS_NAMES = (TCP, TCP_FIN, UDP)
+"""In the order in which ipvsadm takes them."""
+
 IPVS_KEYS = (
     _timeout(TCP, "900", "Seconds that an established connection without packets is remembered."),
     _timeout(TCP_FIN, "120", "Seconds that a connection is remembered after its first FIN."),

@@ -192,6 +192,7 @@ class NodeFacts:
         listeners: unavailable on a node without awk.
         processes: unavailable where /proc hides those of other users (hidepid) and the probe was not root.
         invalid_rules: those of IPv4 in the tables filter and mangle, and of every nftables table.
+        programs: by name, the full names of those that a unit may call: sysctl, modprobe and ipvsadm.
         notes: what the probe left out to stay within its bounds, in words for the operator.
     """
 
@@ -209,4 +210,5 @@ class NodeFacts:
     invalid_rules: tuple[InvalidRule, ...] | Unavailable
     tuned_profile: str | Unavailable
     ufw_enabled: bool | Unavailable
+    programs: Mapping[str, str]
     notes: tuple[str, ...] = ()

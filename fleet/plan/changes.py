@@ -5,9 +5,11 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from fleet.kernel.boot.acceptance import BUCKETS
+from fleet.kernel.keys_ipvs import IPVS_NAMES
 from fleet.model.facts import NodeFacts, NodeFile
+from fleet.plan.common import KEPT
 from fleet.plan.decide import Goal
-from fleet.plan.draft import KEPT, Draft
+from fleet.plan.draft import Draft
 from fleet.plan.model import Change, Encoding
 from fleet.plan.risks import RESERVED_PORTS
 from fleet.render import ModuleLine, RenderedFile
@@ -50,7 +52,7 @@ def module_change(line: ModuleLine) -> Change:
 def live_changes(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[Change]:
     """Live values in the order in which they are written."""
     for goal in sorted(goals, key=lambda goal: goal.key not in _FIRST):
-        if goal.live:
+        if goal.live and goal.key not in IPVS_NAMES:
             value = facts.sysctls[goal.key].value
             before = value if isinstance(value, str) else None
             yield Change(

@@ -1,12 +1,13 @@
 """Which sysctl keys of a node need another value, and which value: nothing here knows about files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.kernel.boot.effects import storage
 from fleet.kernel.boot.resolve import MAX
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.key import Kind
+from fleet.kernel.keys_ipvs import IPVS_NAMES
 from fleet.kernel.outlook import KeyOutlook
 from fleet.kernel.portset import PortSet
 from fleet.kernel.values import equal
@@ -104,6 +105,12 @@ def _admitted(goal: Goal, facts: NodeFacts) -> Goal | Refused:
         acceptable = unmet.expect.describe() if unmet.expect is not None else "something else"
         reason = f"{goal.value} would be written, but {unmet.control.id} expects {acceptable}"
         return _refuse(goal.key, goal.wants, reason)
+    if goal.key in IPVS_NAMES:
+        if facts.identity.init != "systemd":
+            reason = f"only a unit of systemd keeps the timeouts of IPVS, and process 1 here is {facts.identity.init!r}"
+            return _refuse(goal.key, goal.wants, reason)
+        # The unit sets it now and at each boot, whichever of the two is asked for.
+        return replace(goal, boot=True)
     if goal.live and facts.identity.uid == 0 and (sysctl is None or not sysctl.writable):
         return _refuse(goal.key, goal.wants, "the key is read-only here, as in a container or another namespace")
     if storage(goal.key) == MAX and goal.value.isdecimal():

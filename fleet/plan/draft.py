@@ -9,13 +9,17 @@ from fleet.kernel.boot.acceptance import BUCKETS
 from fleet.kernel.boot.module import CONNTRACK, hashsize, owner, state_of
 from fleet.kernel.boot.resolve import MAX
 from fleet.kernel.k3s import k3s_given
+from fleet.kernel.keys_ipvs import IPVS_NAMES
 from fleet.kernel.outlook import look_ahead
 from fleet.kernel.values import equal
 from fleet.kernel.writers import Writer, proxy_settings
 from fleet.model.errors import DocumentError
-from fleet.model.facts import NodeFacts, NodeFile, NodeProcess, Sysctl
+from fleet.model.facts import NodeFacts, NodeProcess, Sysctl
+from fleet.plan.common import KEPT, KEPT_WHY, Context, content, is_managed, is_there, with_files
 from fleet.plan.decide import Goal
-from fleet.policy.wanted import Wanted
+from fleet.plan.drop_ins import drop_ins
+from fleet.plan.ipvs import ipvs_unit, with_ipvs_unit, with_timeouts
+from fleet.plan.model import Refused
 from fleet.render import (
     SNIPPET_NAMES,
     ModuleLine,
@@ -24,7 +28,6 @@ from fleet.render import (
     RenderedFile,
     RenderError,
     SysctlLine,
-    Templates,
     k3s_config_snippet,
     modprobe_hashsize_file,
     modules_file,
@@ -37,22 +40,8 @@ SYSCTL_NAMES = ("/etc/sysctl.d/90-fleet.conf", "/etc/sysctl.d/99-zz-fleet.conf",
 MODULES_NAMES = ("/etc/modules-load.d/fleet.conf", "/etc/modules-load.d/zz-fleet.conf")
 MODPROBE_NAMES = ("/etc/modprobe.d/fleet.conf", "/etc/modprobe.d/zz-fleet.conf")
 
-_MANAGED = re.compile(rb"\A(?:#[^\n]*\n){0,3}?#[^\n]*Managed by fleet", re.IGNORECASE)
 _FOREIGN = re.compile(r"^(?!kube-proxy-arg\+:)[^\s#-]", re.MULTILINE)
 _LINE = re.compile(r"^([a-z][^\s=#]*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-KEPT = "kept"
-"""Stands where the id of a control does, for what an earlier plan wrote."""
-
-_KEPT_WHY = "An earlier plan put it here, and no control of this playbook is about it."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What all files of one plan have in common."""
-
-    templates: Templates
-    playbook: str
-    wants: Sequence[Wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +53,14 @@ class Draft:
         removed: files of an earlier plan that another one replaces.
         after: the facts as they will be.
         unwritable: why a file could not be made, by the key that it is for.
+        refused: drop-ins that could not be made.
     """
 
     files: tuple[RenderedFile, ...]
     removed: tuple[str, ...]
     after: NodeFacts
     unwritable: Mapping[str, str]
-
-
-def is_managed(file: NodeFile) -> bool:
-    """Whether fleet has written a file."""
-    return file.kind == "file" and file.content is not None and _MANAGED.search(file.content) is not None
+    refused: tuple[Refused, ...] = ()
 
 
 def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts, context: Context) -> Draft:
@@ -101,13 +87,25 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
         kept = [*kept, *limit]
         after = with_files(after, table)
     removed: tuple[str, ...] = ()
+    lines = _lines(goals)
     try:
-        if any(goal.boot for goal in goals):
-            file, removed = _sysctls([*kept, *_lines(goals)], goals, after, context)
+        if lines:
+            file, removed = _sysctls([*kept, *lines], goals, after, context)
             files.append(file)
             after = with_files(after, [file], removed)
     except RenderError as error:
-        lost = {goal.key: str(error) for goal in goals if goal.boot}
+        lost = {line.key: str(error) for line in lines}
+    timeouts = [goal for goal in goals if goal.key in IPVS_NAMES]
+    try:
+        if timeouts:
+            file = ipvs_unit(timeouts, facts, context)
+            files.append(file)
+            after = with_ipvs_unit(with_timeouts(after, timeouts), file)
+    except RenderError as error:
+        lost |= {goal.key: str(error) for goal in timeouts}
+    prepared = drop_ins(goals, after, context)
+    files += prepared.files
+    after = with_files(after, prepared.files)
     try:
         snippets = _proxy_arguments(goals, after, context)
     except (RenderError, DocumentError) as error:
@@ -115,16 +113,8 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
     else:
         files += snippets
         after = with_files(after, snippets)
-    changed = tuple(file for file in files if _content(facts, file.path) != file.content)
-    return Draft(files=changed, removed=removed, after=after, unwritable=lost)
-
-
-def with_files(facts: NodeFacts, files: Iterable[RenderedFile], removed: Iterable[str] = ()) -> NodeFacts:
-    """The facts of a node on which files were written and removed."""
-    gone = frozenset(removed)
-    kept = {path: file for path, file in facts.files.items() if path not in gone}
-    written = {file.path: NodeFile(path=file.path, kind="file", content=file.content) for file in files}
-    return replace(facts, files=kept | written)
+    changed = tuple(file for file in files if not is_there(facts, file))
+    return Draft(files=changed, removed=removed, after=after, unwritable=lost, refused=prepared.refused)
 
 
 def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
@@ -139,13 +129,12 @@ def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
 
 
 def _with_values(facts: NodeFacts, goals: Iterable[Goal]) -> NodeFacts:
-    written = {goal.key: Sysctl(key=goal.key, value=goal.value, writable=True) for goal in goals if goal.live}
+    written = {
+        goal.key: Sysctl(key=goal.key, value=goal.value, writable=True)
+        for goal in goals
+        if goal.live and goal.key not in IPVS_NAMES
+    }
     return replace(facts, sysctls={**facts.sysctls, **written})
-
-
-def _content(facts: NodeFacts, path: str) -> bytes | None:
-    file = facts.files.get(path)
-    return file.content if file is not None and file.kind == "file" else None
 
 
 def _free(names: Sequence[str], facts: NodeFacts) -> list[str]:
@@ -166,11 +155,11 @@ def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -
     names = _free(MODULES_NAMES, facts)
     if not names:
         return None
-    listed = (_content(facts, names[0]) or b"").decode(errors="replace").splitlines()
+    listed = (content(facts, names[0]) or b"").decode(errors="replace").splitlines()
     present = [line.strip() for line in listed if line.strip() and not line.startswith(("#", ";"))]
     if {line.module for line in wanted} <= set(present):
         return None
-    earlier = [ModuleLine(module=name, control=KEPT, why=_KEPT_WHY) for name in present]
+    earlier = [ModuleLine(module=name, control=KEPT, why=KEPT_WHY) for name in present]
     lines = {line.module: line for line in (*earlier, *reversed(wanted))}
     return modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)
 
@@ -210,7 +199,7 @@ def _lines(goals: Iterable[Goal]) -> list[SysctlLine]:
     return [
         SysctlLine(key=goal.key, value=goal.value, control=goal.controls[0], why=goal.wants[0].control.why)
         for goal in goals
-        if goal.boot
+        if goal.boot and goal.key not in IPVS_NAMES
     ]
 
 
@@ -221,14 +210,14 @@ def _kept_lines(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> li
     found: dict[str, SysctlLine] = {}
     for path in SYSCTL_NAMES:
         if path in facts.files and is_managed(facts.files[path]):
-            text = (_content(facts, path) or b"").decode(errors="replace")
+            text = (content(facts, path) or b"").decode(errors="replace")
             for key, value in _LINE.findall(text):
                 control = by_key.get(key)
                 found[key] = SysctlLine(
                     key=key,
                     value=value,
                     control=control.id if control is not None else KEPT,
-                    why=control.why if control is not None else _KEPT_WHY,
+                    why=control.why if control is not None else KEPT_WHY,
                 )
     return [line for key, line in found.items() if key not in changed]
 
@@ -237,7 +226,7 @@ def _sysctls(
     lines: Sequence[SysctlLine], goals: Sequence[Goal], facts: NodeFacts, context: Context
 ) -> tuple[RenderedFile, tuple[str, ...]]:
     """The file under the first name with which the most goals win, and the files that it replaces."""
-    wanted = {goal.key: goal.value for goal in goals if goal.boot}
+    wanted = {goal.key: goal.value for goal in goals if goal.boot and goal.key not in IPVS_NAMES}
     names = _free(SYSCTL_NAMES, facts)
     if not names:
         raise RenderError(f"files of somebody else have the names {', '.join(SYSCTL_NAMES)}: move one of them away")
@@ -292,7 +281,7 @@ def _earlier_arguments(process: NodeProcess, facts: NodeFacts) -> Iterator[Proxy
     for given in k3s_given(process, facts.files, "kube-proxy-arg"):
         if given.origin.rpartition(":")[0].endswith(SNIPPET_NAMES):
             name, _, value = given.text.partition("=")
-            yield ProxyArgument(name=name, value=value, control=KEPT, why=_KEPT_WHY)
+            yield ProxyArgument(name=name, value=value, control=KEPT, why=KEPT_WHY)
 
 
 def _overruled(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[tuple[Goal, Writer]]:

@@ -11,20 +11,25 @@ from fleet.kernel.values import equal
 from fleet.kernel.writers import proxy_settings, remedy
 from fleet.model.facts import NodeFacts
 from fleet.plan.changes import file_changes, live_changes, module_change
+from fleet.plan.common import Context
 from fleet.plan.decide import Goal, decide
-from fleet.plan.draft import Context, Draft, draft
+from fleet.plan.draft import Draft, draft
+from fleet.plan.drop_ins import asking
 from fleet.plan.model import Kept, NodePlan, Refused, Remedy
 from fleet.plan.other import decide_other
 from fleet.plan.preconditions import preconditions
 from fleet.plan.risks import risks
+from fleet.plan.services import readers, unit_changes
 from fleet.policy.evaluate import Evaluation
 from fleet.policy.wanted import Wanted
-from fleet.render import ModuleLine, ProxyField, Templates, kube_proxy_patch
+from fleet.render import ModuleLine, ProxyField, Templates, drop_in_path, kube_proxy_patch
 
 CONFIG_MAP = "the kube-proxy ConfigMap"
 
 
-def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates, playbook: str) -> NodePlan:
+def plan_node(
+    evaluation: Evaluation, facts: NodeFacts, *, templates: Templates, playbook: str, restart: Sequence[str] = ()
+) -> NodePlan:
     """Plan one node.
 
     Args:
@@ -32,6 +37,7 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
         facts: of the node.
         templates: for its files.
         playbook: its name, for the files' headers.
+        restart: services that may be restarted where a file that they read is changed, such as ``k3s``.
 
     Raises:
         DocumentError: a template fails.
@@ -45,7 +51,7 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
         _sort(decide(key, wants, facts, outlook.keys[key]), goals, kept, refused)
     modules: list[ModuleLine] = []
     for want in evaluation.wanted:
-        if want.control.setting.kind != "sysctl":
+        if want.control.setting.key is None:
             other = decide_other(want, context)
             match other:
                 case ModuleLine():
@@ -54,19 +60,25 @@ def plan_node(evaluation: Evaluation, facts: NodeFacts, *, templates: Templates,
                     refused.append(other)
                 case Kept():
                     kept.append(other)
+                case None:
+                    pass  # a drop-in, which the draft makes
     made, unmet, remedies = _proved(goals, modules, facts, context)
     held = tuple(goals.values())
+    units = tuple(unit_changes(held, made, facts, restart))
+    involved = {*(unit.target for unit in units), *(f"{service}.service" for service in readers(made, facts))}
+    changes = (
+        *file_changes(made, facts, held),
+        *(module_change(line) for line in modules),
+        *live_changes(held, facts),
+        *units,
+    )
     return NodePlan(
-        changes=(
-            *file_changes(made, facts, held),
-            *(module_change(line) for line in modules),
-            *live_changes(held, facts),
-        ),
-        kept=(*(each for each in kept if each.target not in goals), *_not_done(held)),
-        refused=(*refused, *unmet),
+        changes=changes,
+        kept=(*(each for each in kept if each.target not in goals), *_not_done(held), *_complete(made, context)),
+        refused=(*refused, *unmet, *made.refused),
         remedies=remedies,
-        risks=risks(held, facts, made),
-        preconditions=preconditions(held, made, facts, outlook) if made.files or held or modules else None,
+        risks=risks(held, facts, made, units),
+        preconditions=preconditions(held, made, facts, outlook, involved) if changes or held else None,
         next_boot=_next_boot(held, made),
     )
 
@@ -80,8 +92,8 @@ def _next_boot(goals: Sequence[Goal], made: Draft) -> Mapping[str, str]:
 def _by_key(wants: Sequence[Wanted]) -> Iterable[tuple[str, Sequence[Wanted]]]:
     keys: dict[str, list[Wanted]] = {}
     for want in wants:
-        if want.control.setting.kind == "sysctl":
-            keys.setdefault(want.control.setting.target, []).append(want)
+        if want.control.setting.key is not None:
+            keys.setdefault(want.control.setting.key, []).append(want)
     return keys.items()
 
 
@@ -231,6 +243,17 @@ def _overruled(goal: Goal, outlook: KeyOutlook, context: Context) -> Refused | R
     fields = [ProxyField(name=each.field, value=each.value, control=goal.controls[0], why=why) for each in settings]
     patch = kube_proxy_patch(context.templates, fields=fields, playbook=context.playbook)
     return Remedy(target=goal.key, writer=writer.name, text=text, patch=patch, controls=goal.controls)
+
+
+def _complete(made: Draft, context: Context) -> Iterator[Kept]:
+    """Drop-ins that fail only for keys that are not planned."""
+    written = {file.path for file in made.files}
+    refused = {each.target for each in made.refused}
+    for want in asking(context.wants):
+        service = want.control.setting.target
+        if drop_in_path(service) not in written and f"{service}.service" not in refused:
+            reason = "its drop-in has all that can be planned: the rest is refused, or changed in the cluster"
+            yield Kept(target=f"{service}.service", control=want.control.id, why="noop", reason=reason)
 
 
 def _not_done(goals: Iterable[Goal]) -> Iterator[Kept]:

@@ -1,15 +1,17 @@
 """What a plan rests on, so that a node that has moved since is not changed by it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fleet.kernel.boot import BOOT_FILES
 from fleet.kernel.boot.procps import CONF
 from fleet.kernel.boot.tree import BASES
+from fleet.kernel.keys_ipvs import IPVS_NAMES
 from fleet.kernel.outlook import Outlook
 from fleet.model.facts import NodeFacts, NodeFile
 from fleet.plan.decide import Goal
 from fleet.plan.draft import Draft
+from fleet.plan.ipvs import IPVS_LINK
 from fleet.plan.model import FileState, Preconditions
 
 # The probe gives these as they are; it masks secrets in everything else.
@@ -17,7 +19,9 @@ _EXACT = tuple(f"{base}/{tree}/" for base in BASES for tree in ("sysctl.d", "mod
 _RANCHER = "/etc/rancher/"
 
 
-def preconditions(goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook: Outlook) -> Preconditions:
+def preconditions(
+    goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook: Outlook, units: Collection[str]
+) -> Preconditions:
     """Record the state that was planned on.
 
     Args:
@@ -25,10 +29,13 @@ def preconditions(goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook:
         made: the files for it.
         facts: of the node.
         outlook: of the keys before the change.
+        units: whose files are involved, such as ``kubelet.service``.
     """
     written = {file.path for file in made.files}
-    paths = sorted({*written, *made.removed, *(path for path in facts.files if _decides(path))})
-    live = {goal.key: outlook.keys[goal.key].live for goal in goals}
+    involved = {path for path in facts.files if _decides(path) or any(_is_of_unit(path, unit) for unit in units)}
+    links = {IPVS_LINK} if any(goal.key in IPVS_NAMES for goal in goals) else set()
+    paths = sorted({*written, *made.removed, *involved, *links})
+    live = {goal.key: outlook.keys[goal.key].live for goal in goals if goal.key not in IPVS_NAMES}
     boot_id = facts.identity.boot_id
     return Preconditions(
         boot_id=boot_id if isinstance(boot_id, str) else None,
@@ -38,8 +45,35 @@ def preconditions(goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook:
     )
 
 
+def moved_files(held: Preconditions, facts: NodeFacts, done: Collection[str]) -> tuple[str, ...]:
+    """The masked files that are not as they were when the plan was made, one sentence each.
+
+    Only these: their hashes are over what the probe gives, so a node cannot compare them by itself.
+
+    Args:
+        held: what the plan rests on.
+        facts: of the node as it is now.
+        done: files that are as the plan would have them already.
+    """
+    return tuple(
+        f"{path} is not as it was: {_difference(state, _state(path, facts.files.get(path)))}"
+        for path, state in held.files.items()
+        if state.masked and path not in done and state != _state(path, facts.files.get(path))
+    )
+
+
+def _difference(was: FileState, now: FileState) -> str:
+    if was.kind != now.kind:
+        return f"{was.kind} then, {now.kind} now"
+    return f"it led to {was.link} then" if was.link != now.link else "its content has changed"
+
+
 def _decides(path: str) -> bool:
     return path.startswith((*_EXACT, _RANCHER)) or path in {CONF, *BOOT_FILES}
+
+
+def _is_of_unit(path: str, unit: str) -> bool:
+    return "/systemd/system/" in path and f"/{unit}" in path
 
 
 def _state(path: str, file: NodeFile | None) -> FileState:

@@ -1,38 +1,55 @@
 """What a reviewer should know before a plan is applied."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fleet.kernel.boot.acceptance import BUCKETS, PORT_RANGE
 from fleet.kernel.boot.resolve import MAX
 from fleet.kernel.invalid import BE_LIBERAL
+from fleet.kernel.ipvs import timeouts_by_key
 from fleet.kernel.kube import distribution, proxy_mode
 from fleet.kernel.number import parse_number
 from fleet.kernel.ports import DEFAULT_NODE_PORTS, ephemeral_ports
 from fleet.kernel.portset import PortSet
+from fleet.kernel.services import SERVICES, Service
 from fleet.kernel.sizing import ASSUMED_OBJECT_BYTES, BUCKET_BYTES
 from fleet.model.facts import NodeFacts
 from fleet.plan.decide import Goal
 from fleet.plan.draft import Draft
+from fleet.plan.model import Change
+from fleet.plan.services import readers
+from fleet.render import drop_in_path
 
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
+
+_DROP_INS = frozenset(map(drop_in_path, SERVICES))
+_PODS_STAY = "its pods keep running; until it is back, none are started or stopped here and none report their state"
+# k3s and RKE2 leave their pods alone because of KillMode=process in their units.
+_RESTARTS: Mapping[Service, str] = {
+    "kubelet": _PODS_STAY,
+    "k3s": f"{_PODS_STAY}, and the API server inside it is away; it writes its kernel settings again",
+    "k3s-agent": f"{_PODS_STAY}; it writes its kernel settings again",
+    "rke2-server": f"{_PODS_STAY}; it writes its kernel settings again",
+    "rke2-agent": f"{_PODS_STAY}; it writes its kernel settings again",
+}
 
 _MIB = 2**20
 
 
-def risks(goals: Sequence[Goal], facts: NodeFacts, made: Draft) -> tuple[str, ...]:
+def risks(goals: Sequence[Goal], facts: NodeFacts, made: Draft, units: Sequence[Change]) -> tuple[str, ...]:
     """Name the risks of a node's changes, each in one sentence.
 
     Args:
         goals: what is changed.
         facts: of the node as it is.
         made: its files, with the facts as they will be.
+        units: what is enabled or started again.
     """
     found = (
         *_memory(goals, facts),
         *_node_ports(goals, made.after),
         *_trap(goals, facts),
         *_shorter(goals, facts),
-        *_restarts(made),
+        *_restarts(made, facts, {unit.target for unit in units}),
     )
     return tuple(dict.fromkeys(found))
 
@@ -70,18 +87,22 @@ def _trap(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[str]:
 
 
 def _shorter(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[str]:
+    timeouts = timeouts_by_key(facts.ipvs.timeouts)
     for goal in goals:
-        present, wanted = _number(_live(facts, goal.key)), _number(goal.value)
+        present, wanted = _number(timeouts.get(goal.key) or _live(facts, goal.key)), _number(goal.value)
         if not goal.live or "timeout" not in goal.key or present is None or wanted is None or wanted >= present:
             continue
         yield f"{goal.key}: live connections feel the shorter time, {wanted} seconds instead of {present}"
 
 
-def _restarts(made: Draft) -> Iterator[str]:
-    for file in made.files:
-        if file.path.startswith("/etc/rancher/"):
-            product = file.path.split("/")[3]
-            yield f"{file.path}: {product} reads it when it starts again; until then it would write its old values"
+def _restarts(made: Draft, facts: NodeFacts, restarted: Collection[str]) -> Iterator[str]:
+    for service, paths in readers(made, facts).items():
+        if f"{service}.service" in restarted:
+            yield f"{service} is restarted: {_RESTARTS[service]}"
+            continue
+        for path in paths:
+            left = "; until then it would write its old values" if path not in _DROP_INS else ""
+            yield f"{path}: {service} reads it when it starts again{left}"
 
 
 def _live(facts: NodeFacts, key: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fleet.document import Document, Location, did_you_mean
 from fleet.facts.request import ProbeRequest, key_in_dots, probe_arguments
-from fleet.kernel.catalogue import KEYS
+from fleet.kernel.catalogue import KEYS, known_key
 from fleet.kernel.key import Kind
 from fleet.kernel.portset import PortSet
 from fleet.kernel.values import bounded_numbers, normalise
@@ -19,10 +19,13 @@ from fleet.policy.profile import ControlDocument, PredicateDocument
 
 _TERMS: dict[SettingKind, tuple[TermName, ...]] = {
     "sysctl": ("equals", "at_least", "at_most", "one_of", "covers", "avoids"),
+    "ipvs": ("equals", "at_least", "at_most", "one_of"),
     "fact": ("equals", "at_least", "at_most", "one_of", "covers", "avoids", "empty"),
     "module": ("loaded",),
     "file": ("exists", "content"),
+    "drop_in": ("exists",),
 }
+_SETTINGS = ", ".join(_TERMS)
 _ORDERED = frozenset({"at_least", "at_most"})
 _OF_PORTS = frozenset({"covers", "avoids"})
 _FACT = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
@@ -80,7 +83,7 @@ class Compiler:
     def _setting(self, source: ControlDocument, location: Location) -> Setting:
         given = list(source.setting.model_dump(exclude_none=True).items())
         if len(given) != 1:
-            raise self.document.error("name exactly one of sysctl, fact, module or file", location)
+            raise self.document.error(f"name exactly one of {_SETTINGS}", location)
         kind, target = given[0]
         at = (*location, kind)
         match kind:
@@ -91,6 +94,10 @@ class Compiler:
                 request = ProbeRequest(keys=(), files=(target,))
                 self._check_request(request, at, f"'{target}' is not an absolute path of plain characters")
                 return Setting(kind="file", target=target)
+            case "ipvs":
+                return Setting(kind="ipvs", target=f"ipvs.{target}")
+            case "drop_in":
+                return Setting(kind="drop_in", target=target)
             case "module":
                 if not _MODULE.fullmatch(target):
                     raise self.document.error(f"'{target}' is not the name of a module", at)
@@ -108,11 +115,13 @@ class Compiler:
             raise self.document.error(message, location) from None
 
     def _scope(self, written: Scope | None, setting: Setting, location: Location) -> Scope | None:
+        key = known_key(setting.key) if setting.key is not None else None
+        if setting.kind == "ipvs" and written is None and key is not None:
+            return key.scope
         if setting.kind != "sysctl":
             if written is not None:
                 raise self.document.error("only sysctl keys have a scope", (*location, "scope"), at_key=True)
             return None
-        key = KEYS.get(setting.target)
         if key is not None:
             if written is not None and written != key.scope:
                 message = f"the catalogue has the scope '{key.scope}' for {key.name}"
@@ -125,10 +134,10 @@ class Compiler:
         return written
 
     def _state(self, written: State | None, setting: Setting, location: Location) -> State:
-        if setting.kind == "sysctl":
+        if setting.key is not None:
             return written or "both"
         if written is not None:
-            message = "only sysctl keys have a state after the next boot"
+            message = "only sysctl keys and ipvs have a state after the next boot"
             raise self.document.error(message, (*location, "state"), at_key=True)
         return "live"
 
@@ -144,6 +153,8 @@ class Compiler:
                 raise self.document.error(f"'{name}' does not go with a {setting.kind}", at, at_key=True, hint=hint)
             operand = self._operand(value, at)
             self._check_operand(name, operand, setting, at)
+            if setting.kind == "drop_in" and operand is not True:
+                raise self.document.error("a drop-in can only be expected to exist", at, hint="write exists: true")
             terms.append(Term(name, operand))
         if not terms:
             hint = f"there are: {', '.join(_TERMS[setting.kind])}"
@@ -186,9 +197,9 @@ class Compiler:
 
     def _check_operand(self, name: TermName, operand: Operand, setting: Setting, location: Location) -> None:
         members = operand if isinstance(operand, tuple) else (operand,)
-        key = KEYS.get(setting.target) if setting.kind == "sysctl" else None
+        key = known_key(setting.key) if setting.key is not None else None
         of_ports = key is not None and key.kind in {Kind.PORT_LIST, Kind.PORT_RANGE}
-        if setting.kind == "sysctl" and ((name in _OF_PORTS and not of_ports) or (name in _ORDERED and of_ports)):
+        if setting.key is not None and ((name in _OF_PORTS and not of_ports) or (name in _ORDERED and of_ports)):
             message = f"'{name}' does not go with {setting.target}, which {_holds(key.kind if key else None)}"
             raise self.document.error(message, location, at_key=True)
         for member in members:
@@ -197,16 +208,16 @@ class Compiler:
             try:
                 if name in _OF_PORTS:
                     PortSet.parse(str(member))
-                elif setting.kind == "sysctl" and name not in _ORDERED:
+                elif setting.key is not None and name not in _ORDERED:
                     _check_value(setting.target, member)
             except ValueError as error:
                 raise self.document.error(str(error), location) from None
 
     def _check_set(self, control: Control, source: ControlDocument, location: Location) -> None:
-        key = KEYS.get(control.setting.target) if control.setting.kind == "sysctl" else None
+        key = known_key(control.setting.target) if control.setting.key is not None else None
         lowest, highest = self._limits(source, control, location)
         value = control.set
-        if value is None or isinstance(value, Expression | tuple) or control.setting.kind != "sysctl":
+        if value is None or isinstance(value, Expression | tuple) or control.setting.key is None:
             return
         at = (*location, "set")
         try:
@@ -226,7 +237,7 @@ class Compiler:
                 raise self.document.error(f"what 'set' writes would not satisfy 'expect': {violation}", at)
 
     def _limits(self, source: ControlDocument, control: Control, location: Location) -> tuple[float, float]:
-        key = KEYS.get(control.setting.target) if control.setting.kind == "sysctl" else None
+        key = known_key(control.setting.target) if control.setting.key is not None else None
         lowest, highest = float("-inf"), float("inf")
         if key is not None and key.bounds is not None:
             lowest, highest = key.bounds.at_least, key.bounds.at_most

@@ -12,7 +12,7 @@ from fleet.policy.expression import Expression
 from fleet.policy.predicate import Operand, Predicate
 from fleet.policy.selection import Selection
 
-SettingKind = Literal["sysctl", "fact", "module", "file"]
+SettingKind = Literal["sysctl", "ipvs", "fact", "module", "file", "drop_in"]
 State = Literal["live", "boot", "both"]
 
 
@@ -21,13 +21,19 @@ class Setting:
     """What a control is about.
 
     Attributes:
-        target: the key in dots, the fact's dotted path, the module's name, or the file's absolute path.
+        target: the key in dots, the timeout as in ``ipvs.tcp_timeout``, the fact's dotted path, the module's name, the
+            file's absolute path, or of a drop-in the unit without ``.service``.
         fact: the compiled path, for facts only.
     """
 
     kind: SettingKind
     target: str
     fact: Expression | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What has a value now and one after the next boot: a sysctl key, or a timeout of IPVS; None for the others."""
+        return self.target if self.kind in {"sysctl", "ipvs"} else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,8 @@ class Control:
         prefer: violated, the finding warns.
         set: what a change would write; None where the control only looks.
         lowest, highest: the control's own bounds for what it writes, besides those of the catalogue; None for none.
-        scope: how far a sysctl key reaches; None for other settings.
-        state: of a sysctl key, which of its states must be as expected; ``live`` for other settings.
+        scope: how far a key reaches; None for settings that are none.
+        state: of a key, which of its states must be as expected; ``live`` for other settings.
         because: what explains a finding.
         profile: the profile's name; empty for a control of the playbook itself.
     """

@@ -1,17 +1,19 @@
 """Controls held against the facts of one node."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from fleet.facts.request import key_in_dots
 from fleet.kernel.catalogue import KEYS
+from fleet.kernel.ipvs import timeouts_by_key
 from fleet.kernel.outlook import KeyOutlook, Outlook, look_ahead
 from fleet.kernel.values import equal
-from fleet.model.facts import NodeFacts, Reason, Unavailable
+from fleet.model.facts import IpvsTimeouts, NodeFacts, Reason, Unavailable
 from fleet.model.finding import Finding, FindingStatus, Moment, Protection, SettingState
 from fleet.policy.context import all_modules, make_context
 from fleet.policy.control import Control, Policy
+from fleet.policy.drop_in import judge_drop_in
 from fleet.policy.expression import Expression, ExpressionError, FactUnavailableError, Value
 from fleet.policy.host import HostView
 from fleet.policy.predicate import Predicate, PredicateError, plain, resolve_operand
@@ -25,7 +27,7 @@ class Evaluation:
 
     Attributes:
         findings: one for each control, in the policy's order.
-        settings: one for each sysctl key that controls name.
+        settings: one for each sysctl key and timeout of IPVS that controls name.
         protection: what keeps INVALID segments from resetting connections, now and later.
         wanted: what each control would write, in the policy's order.
     """
@@ -45,29 +47,28 @@ def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -
         host: the node's host in the inventory.
         today: the day that exceptions are held against.
     """
-    sysctls = [control for control in policy.controls if control.setting.kind == "sysctl"]
-    outlook = look_ahead(facts, [control.setting.target for control in sysctls])
+    outlook = look_ahead(facts, [control.setting.key for control in policy.controls if control.setting.key])
     context = make_context(facts, policy.variables, host.data, outlook)
     node = _Node(facts=facts, context=context, outlook=outlook)
-    verdicts = {control.id: _judge(control, node) for control in policy.controls}
+    wants: dict[str, Wanted] = {}
     wishes: dict[str, list[Wish]] = {}
-    for control in sysctls:
-        wish = Wish(expect=verdicts[control.id].expect, value=_wanted(control, node), scope=control.scope or "host")
-        wishes.setdefault(control.setting.target, []).append(wish)
-    findings = tuple(
-        _with_exceptions(_finding(control, verdicts[control.id]), policy, host, today) for control in policy.controls
-    )
+    # Drop-ins last: what belongs into them is what the other controls hold on this node.
+    for control in sorted(policy.controls, key=lambda control: control.setting.kind == "drop_in"):
+        verdict = _judge(control, node, tuple(wants.values()))
+        finding = _with_exceptions(_finding(control, verdict), policy, host, today)
+        wants[control.id] = wanted(control, finding, verdict.expect, context)
+        if control.setting.key is not None:
+            wish = Wish(expect=verdict.expect, value=_wanted(control, node), scope=control.scope or "host")
+            wishes.setdefault(control.setting.key, []).append(wish)
+    in_order = tuple(wants[control.id] for control in policy.controls)
     return Evaluation(
-        findings=findings,
+        findings=tuple(want.finding for want in in_order),
         settings=tuple(setting_state(outlook.keys[key], held) for key, held in wishes.items()),
         protection={
             moment: Protection(status=verdict.status, reason=verdict.reason)
             for moment, verdict in outlook.protection.moments.items()
         },
-        wanted=tuple(
-            wanted(control, finding, verdicts[control.id].expect, context)
-            for control, finding in zip(policy.controls, findings, strict=True)
-        ),
+        wanted=in_order,
     )
 
 
@@ -114,7 +115,7 @@ class _Node:
         return bool(self.conditions[condition])
 
 
-def _judge(control: Control, node: _Node) -> _Verdict:
+def _judge(control: Control, node: _Node, others: Sequence[Wanted]) -> _Verdict:
     try:
         if not node.meets(control.when):
             return _Verdict(status="skip", reason=control.skip_reason)
@@ -123,6 +124,9 @@ def _judge(control: Control, node: _Node) -> _Verdict:
         return _Verdict(status="skip", reason=_not_checked(control, error.fact))
     except ExpressionError as error:
         return _Verdict(status="error", reason=str(error))
+    if control.setting.kind == "drop_in":
+        status, reason = judge_drop_in(control.setting.target, node.facts, others)
+        return _Verdict(status=status, reason=reason, expect=expect)
     try:
         verdict = _held_against(control, expect, node)
     except FactUnavailableError as error:
@@ -152,7 +156,7 @@ def _violation(
     control: Control, predicate: Predicate, value: object, future: KeyOutlook | None, wish: str
 ) -> str | None:
     """What is wrong with a value now or, where the control asks for that too, after the next boot."""
-    key = control.setting.target if control.setting.kind == "sysctl" else None
+    key = control.setting.key
     now = predicate.check(value, key=key, wish=wish) if control.state != "boot" else None
     later = future.after_reboot.value if future is not None else None
     if future is None or later is None:
@@ -186,12 +190,15 @@ def _value(control: Control, node: _Node) -> object:
         case "sysctl":
             sysctl = node.facts.sysctls.get(setting.target)
             return _read(sysctl.value if sysctl is not None else Unavailable(Reason.ABSENT))
+        case "ipvs":
+            timeouts = _read(node.facts.ipvs.timeouts)
+            return timeouts_by_key(timeouts)[setting.target] if isinstance(timeouts, IpvsTimeouts) else None
         case "module":
             modules = _read(all_modules(node.facts))
             return isinstance(modules, frozenset) and setting.target in modules
         case "file":
             return _file(setting.target, node.facts)
-        case "fact":
+        case _:
             value = setting.fact.evaluate(node.context) if setting.fact is not None else None
             if value is None:
                 raise FactUnavailableError(Unavailable(Reason.ABSENT, setting.target))
@@ -244,7 +251,7 @@ def _finding(control: Control, verdict: _Verdict) -> Finding:
         impact=control.impact,
         reason=verdict.reason,
         why=control.why,
-        settings=(control.setting.target,) if control.setting.kind == "sysctl" else (),
+        settings=(control.setting.key,) if control.setting.key is not None else (),
     )
 
 

@@ -1,10 +1,11 @@
 """Profiles as people write them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 
 from fleet.document import Items, StrictModel
+from fleet.kernel.services import Service
 from fleet.model.finding import Impact, Scope
 from fleet.policy.control import State
 
@@ -65,9 +66,11 @@ class SettingDocument(StrictModel):
     """What a control is about: exactly one of these."""
 
     sysctl: Text | None = None
+    ipvs: Literal["tcp_timeout", "tcp_fin_timeout", "udp_timeout"] | None = None
     fact: Text | None = None
     module: Text | None = None
     file: Text | None = None
+    drop_in: Service | None = None
 
 
 class PredicateDocument(StrictModel):
@@ -94,7 +97,8 @@ class ControlDocument(StrictModel):
         prefer: violated, the finding warns.
         set: what a change would write.
         scope: for sysctl keys that the catalogue does not have.
-        state: for sysctl keys: what must hold, the value now, the one after the next boot, or (the default) both.
+        state: for sysctl keys and IPVS: what must hold, the value now, the one after the next boot, or (the default)
+            both.
         because: fact whose text explains a finding, such as ``protection.now.reason``.
     """
 

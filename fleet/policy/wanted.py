@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fleet.kernel.catalogue import KEYS
+from fleet.kernel.catalogue import known_key
 from fleet.kernel.values import bounded_numbers, normalise
 from fleet.model.finding import Finding
 from fleet.policy.control import Control
@@ -39,7 +39,7 @@ class Wanted:
         """Whether a value of a sysctl key is neither refused nor worse than preferred."""
         if value is None:
             return False
-        key = self.control.setting.target
+        key = self.control.setting.key
         try:
             return all(each.check(value, key=key) is None for each in (self.expect, self.prefer) if each is not None)
         except PredicateError:
@@ -69,8 +69,8 @@ def wanted(control: Control, finding: Finding, expect: Predicate | None, context
             problem = f"what would be written cannot be computed: {error}"
     if problem:
         value = None
-    elif value is not None and control.setting.kind == "sysctl":
-        value = normalise(control.setting.target, value)
+    elif value is not None and control.setting.key is not None:
+        value = normalise(control.setting.key, value)
     return Wanted(control=control, finding=finding, expect=expect, prefer=prefer, value=value, problem=problem)
 
 
@@ -82,13 +82,14 @@ def _text(value: Operand) -> str | None:
 
 def _violation(control: Control, value: str, context: Mapping[str, object]) -> str:
     """Why a value may not be written; empty where it may."""
-    if control.setting.kind != "sysctl":
+    name = control.setting.key
+    if name is None:
         return ""
     if not value.isprintable():
         return f"{plain(value)} is not a value of one line"
-    key = KEYS.get(control.setting.target)
+    key = known_key(name)
     try:
-        numbers = bounded_numbers(control.setting.target, value)
+        numbers = bounded_numbers(name, value)
     except ValueError as error:
         return f"what would be written is refused: {error}"
     limits = [(control.lowest, control.highest, "the control's bounds")]

@@ -16,7 +16,7 @@ from fleet.render.rendered import (
     SysctlLine,
 )
 from fleet.render.templates import Templates
-from fleet.render.units import Service, ipvs_timeouts_unit, service_drop_in
+from fleet.render.units import drop_in_path, ipvs_timeouts_unit, service_drop_in
 from fleet.render.values import RenderError
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "Reason",
     "RenderError",
     "RenderedFile",
-    "Service",
     "SysctlLine",
     "Templates",
+    "drop_in_path",
     "ipvs_timeouts_unit",
     "k3s_config_snippet",
     "kube_proxy_patch",

@@ -31,7 +31,9 @@ def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str,
     def check(host: HostView, connection: Connection) -> HostPlan:
         facts = read_facts(host, connection, request)
         seen = evaluate(policy, facts, host=host, today=started.date())
-        return HostPlan(name=host.name, plan=plan_node(seen, facts, templates=templates, playbook=policy.name))
+        restart = policy.rollout.restart
+        node = plan_node(seen, facts, templates=templates, playbook=policy.name, restart=restart)
+        return HostPlan(name=host.name, plan=node)
 
     outcomes = fleet.run(check, hosts=hosts)
     for outcome in outcomes.values():

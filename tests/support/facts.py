@@ -75,5 +75,6 @@ def node_facts(*, sysctls: Mapping[str, str | int | Unavailable] | None = None, 
         "invalid_rules": (),
         "tuned_profile": Unavailable(Reason.NOT_INSTALLED, "tuned"),
         "ufw_enabled": False,
+        "programs": {name: f"/sbin/{name}" for name in ("sysctl", "modprobe", "ipvsadm")},
     }
     return NodeFacts(**(fields | overrides))

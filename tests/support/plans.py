@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from fleet.facts.masking import mask_yaml
-from fleet.model.facts import NodeFacts, NodeFile, Sysctl
+from fleet.facts.masking import mask_text, mask_yaml
+from fleet.kernel.services import start_values
+from fleet.kernel.unitfile import unit_commands
+from fleet.model.facts import IpvsTimeouts, NodeFacts, NodeFile, Sysctl
 from fleet.model.rollout import Rollout
 from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
 from fleet.policy import HostView, Policy, evaluate
@@ -51,7 +53,8 @@ def judged(policy: Policy, facts: NodeFacts) -> Evaluation:
 
 
 def planned(policy: Policy, facts: NodeFacts) -> NodePlan:
-    return plan_node(judged(policy, facts), facts, templates=TEMPLATES, playbook=policy.name)
+    restart = policy.rollout.restart
+    return plan_node(judged(policy, facts), facts, templates=TEMPLATES, playbook=policy.name, restart=restart)
 
 
 def applied(facts: NodeFacts, plan: NodePlan) -> NodeFacts:
@@ -69,6 +72,8 @@ def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
                 content = base64.b64decode(change.after) if change.encoding == "base64" else change.after.encode()
                 if change.target.startswith("/etc/rancher/"):
                     content = mask_yaml(content)  # as the next probe gives it
+                if "/systemd/system/" in change.target:
+                    content = mask_text(content)
                 files[change.target] = NodeFile(path=change.target, kind="file", content=content)
             return replace(facts, files=files)
         case "module":
@@ -79,7 +84,23 @@ def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
             sysctl = Sysctl(key=change.target, value=change.after, writable=True)
             return replace(facts, sysctls={**facts.sysctls, change.target: sysctl})
         case "unit":
-            return _started(facts, change.target) if change.after == "enabled" else facts
+            return _started(facts, change.target)
+
+
+def _started(facts: NodeFacts, unit: str) -> NodeFacts:
+    """The facts once a unit was enabled or restarted: what its commands do, and the link."""
+    link = f"/etc/systemd/system/multi-user.target.wants/{unit}"
+    if unit == "fleet-ipvs-timeouts.service":
+        facts = replace(facts, files={**facts.files, link: NodeFile(path=link, kind="link", link=f"../{unit}")})
+        [command] = unit_commands(facts.files, "fleet-ipvs-timeouts", "ExecStart")
+        present = facts.ipvs.timeouts
+        assert isinstance(present, IpvsTimeouts)
+        tcp, tcp_fin, udp = map(int, command.text.split()[-3:])
+        timeouts = IpvsTimeouts(tcp=tcp or present.tcp, tcp_fin=tcp_fin or present.tcp_fin, udp=udp or present.udp)
+        return replace(facts, ipvs=replace(facts.ipvs, timeouts=timeouts))
+    values = start_values(facts.files, unit.removesuffix(".service"))
+    written = {key: Sysctl(key=key, value=start.value, writable=True) for key, start in values.items()}
+    return replace(facts, sysctls={**facts.sysctls, **written})
 
 
 def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from support.kernel import process
 
+from fleet.kernel.services import Service
 from fleet.model.facts import IpvsTimeouts, NodeFile
 from fleet.render import (
     ModuleLine,
@@ -12,7 +13,6 @@ from fleet.render import (
     ProxyField,
     Reason,
     RenderedFile,
-    Service,
     SysctlLine,
     Templates,
     ipvs_timeouts_unit,
@@ -27,6 +27,7 @@ from fleet.render import (
 SHIPPED = Path(__file__).parents[2] / "templates"
 TEMPLATES = Templates(SHIPPED)
 
+PROGRAMS = {name: f"/sbin/{name}" for name in ("sysctl", "modprobe", "ipvsadm")}
 PLAYBOOK = "Stop conntrack connection resets"
 SYSCTL_PATH = "/etc/sysctl.d/90-fleet.conf"
 WHY = (
@@ -68,13 +69,17 @@ def ipvs(*, tcp: int = 86_400, tcp_fin: int = 120, udp: int = 300, why: str = WH
         TEMPLATES,
         path="/etc/systemd/system/fleet-ipvs-timeouts.service",
         timeouts=IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp),
-        reason=Reason(control="ipvs-tcp-timeout", why=why),
+        before=IpvsTimeouts(tcp=900, tcp_fin=120, udp=300),
+        reasons=[Reason(control="ipvs-tcp-timeout", why=why)],
+        programs=PROGRAMS,
         playbook=PLAYBOOK,
     )
 
 
 def drop_in(service: Service = "kubelet", *settings: SysctlLine) -> RenderedFile:
-    return service_drop_in(TEMPLATES, service=service, settings=settings or SETTINGS, playbook=PLAYBOOK)
+    return service_drop_in(
+        TEMPLATES, service=service, settings=settings or SETTINGS, programs=PROGRAMS, playbook=PLAYBOOK
+    )
 
 
 def snippet(

@@ -3,6 +3,7 @@
 #
 #   profiles  the files of TuneD's active profile and of those it includes
 #   ufw_file  the file that ufw applies
+#   ipvs      units that set the timeouts of IPVS, and patterns of the links by which they are enabled
 
 # Leaves in $profiles the files of TuneD's active profile and of those it includes.
 probe_profiles() {
@@ -64,4 +65,22 @@ probe_ufw() {
     /*) ;;
     *) ufw_file= ;;
   esac
+}
+
+# Leaves in $ipvs the units that set the timeouts of IPVS. Without the module there are no timeouts to keep.
+probe_ipvs() {
+  ipvs=
+  [ -e /proc/net/ip_vs ] || return
+  lib=/lib
+  [ -L /lib ] && lib=/nowhere
+  # shellcheck disable=SC2013 # one word a file; a name with blanks is not taken, below
+  for path in $(grep -ls 'ipvsadm.*--set' /etc/systemd/system/*.service /run/systemd/system/*.service \
+    /usr/local/lib/systemd/system/*.service /usr/lib/systemd/system/*.service "$lib"/systemd/system/*.service); do
+    name=${path##*/}
+    case $path in
+      *[!A-Za-z0-9@._/-]*) continue ;;
+    esac
+    # The patterns are expanded where the files are read.
+    ipvs="$ipvs $path /etc/systemd/system/*.wants/$name /etc/systemd/system/*.requires/$name"
+  done
 }

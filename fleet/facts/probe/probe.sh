@@ -48,8 +48,9 @@ probe() {
   done
   probe_profiles
   probe_ufw
+  probe_ipvs
   # shellcheck disable=SC2086 # one word each
-  probe_files "$@" $configs $profiles $ufw_file
+  probe_files "$@" $configs $profiles $ufw_file $ipvs
   probe_sockets
   probe_tools
   frame end

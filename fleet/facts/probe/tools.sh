@@ -6,9 +6,16 @@ is_there() {
   [ ! -e /proc/modules ] || [ -d "/sys/module/$1" ] || grep -q "/$1\.ko" "$builtin"
 }
 
-# Rules about INVALID packets and the IPVS timeouts. Each tool would load its module: look first whether it is there.
+# Where programs are that a unit may call, rules about INVALID packets and the IPVS timeouts. Each tool would load its module: look first whether it is there.
 probe_tools() {
   frame tools
+  for name in sysctl modprobe ipvsadm; do
+    for path in /sbin /usr/sbin /bin /usr/bin; do
+      [ -x "$path/$name" ] || continue
+      printf 'program %s %s\n' "$name" "$path/$name"
+      break
+    done
+  done
   if [ -e /proc/net/ip_vs ]; then
     printf 'loaded ip_vs\n'
     if [ "$uid" = 0 ]; then

@@ -9,7 +9,8 @@ import pytest
 from support.render import SETTINGS, drop_in, ipvs, line, modprobe, sysctl
 from support.sysctl_oracle import Oracle
 
-from fleet.render import RenderedFile, Service
+from fleet.kernel.services import Service
+from fleet.render import RenderedFile
 
 MODPROBE = shutil.which("modprobe", path="/usr/sbin:/sbin") or "/usr/sbin/modprobe"
 

@@ -244,9 +244,18 @@ def test_an_ipvs_node_at_its_defaults_is_told_of_the_fifteen_minutes() -> None:
     assert _with_status(facts, "fail") == failed
 
 
-def test_an_ipvs_node_with_longer_timeout_passes() -> None:
-    facts = _kube_node(_IPVS_KEYS, processes=_IPVS_NODE, ipvs=_ipvs(86_400))
+def test_an_ipvs_node_whose_kube_proxy_sets_a_longer_timeout_passes() -> None:
+    proxy = process("kube-proxy", "--proxy-mode=ipvs", "--ipvs-tcp-timeout=86400s")
+    facts = _kube_node(_IPVS_KEYS, processes=(process("kubelet"), proxy), ipvs=_ipvs(86_400))
     assert _findings(facts)["ipvs-tcp-timeout"].status == "pass"
+
+
+def test_a_longer_timeout_that_nothing_keeps_is_told() -> None:
+    finding = _findings(_kube_node(_IPVS_KEYS, processes=_IPVS_NODE, ipvs=_ipvs(86_400)))["ipvs-tcp-timeout"]
+    assert (finding.status, finding.reason) == (
+        "fail",
+        "is 86400 now, but the next boot leaves 900 (no file sets it), expected at least 7440",
+    )
 
 
 def test_silent_drops_for_removed_pods_are_found() -> None:

@@ -12,10 +12,11 @@ from support.render import PLAYBOOK, SETTINGS, TEMPLATES, drop_in, ipvs, line, m
 
 from fleet.kernel.boot import BootSet, resolve_boot
 from fleet.kernel.boot.module import hashsize, state_of
+from fleet.kernel.services import Service
 from fleet.kernel.unitfile import unit_commands
 from fleet.kernel.units import SERVICES, unguarded_lines
 from fleet.model.facts import NodeFacts
-from fleet.render import RenderedFile, RenderError, Service, modules_file
+from fleet.render import RenderedFile, RenderError, modules_file
 
 SERVICES_WITH_DROP_IN: tuple[Service, ...] = ("kubelet", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
 
