@@ -43,7 +43,9 @@ def run_exit_code(result: RunResult) -> int:
 
 def went_well(result: RunResult, host: HostRun) -> bool:
     """Whether a host came to what was asked for; of a rollback that is the state before."""
-    return host.status in {"noop", "undone" if result.kind == "rollback" else "changed"}
+    if host.status == "noop":
+        return True
+    return (host.status, host.node) == (("undone", "before") if result.kind == "rollback" else ("changed", "after"))
 
 
 def run_counts(result: RunResult) -> dict[HostRunStatus, int]:

@@ -22,17 +22,19 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)")
 
 def node_words(host: HostRun, result: RunResult) -> str:
     """How a node is now, as the end of a row that begins with its name."""
+    if host.status == "noop":
+        return "is as planned already" if result.kind == "apply" else "has nothing of the run"
     match host.node:
         case "pending":
             return f"changed, not confirmed: {undoes_itself(host)}"
         case "unknown":
             return "could not be asked how it is now"
         case "after":
-            return "changed and confirmed" if host.status == "changed" else "is as planned"
+            return "changed and confirmed" if result.kind == "apply" else "is as the run left it"
         case "before":
             if host.status == "not-reached":
                 return "was not touched"
-            return f"is as before run {result.plan_run}" if result.kind == "rollback" else "is as before"
+            return "is as before" if result.kind == "apply" else f"is as before run {result.plan_run}"
 
 
 def undoes_itself(host: HostRun) -> str:

@@ -43,7 +43,7 @@ def sample_run() -> RunResult:
     before: dict[str, Any] = {"node": "before", "changes": ()}
     hosts = (
         host_run("web-01"),
-        host_run("web-02", status="noop", batch=None, changes=(NOOP,)),
+        host_run("web-02", status="noop", node="before", batch=None, changes=(NOOP,)),
         *(host_run(f"web-{number:02}", status="undone", node="before", batch=2) for number in (3, 4, 5)),
         host_run(
             "web-06",

@@ -45,6 +45,7 @@ def test_the_json_holds_to_its_schema() -> None:
         (run_of(host_run("a"), host_run("b", status="undone", node="before")), 1),
         (run_of(host_run("a"), host_run("b", status="not-reached", node="before")), 1),
         (run_of(host_run("a"), status="running"), 1),
+        (run_of(host_run("a", node="pending")), 1),
         (run_of(host_run("a"), status="stopped"), 4),
         (run_of(FAILED, status="undone"), 4),
         (run_of(host_run("a"), status="interrupted"), 130),
@@ -76,6 +77,7 @@ def test_each_change_is_told_on_demand_only() -> None:
     ("host", "words"),
     [
         (host_run("a"), "changed and confirmed"),
+        (host_run("a", status="noop", node="before"), "is as planned already"),
         (host_run("a", status="failed", node="before", error=STALE), "stale: is as before"),
         (host_run("a", status="not-reached", node="before"), "was not touched"),
         (host_run("a", status="unreachable", node="unknown"), "could not be asked how it is now"),
@@ -88,6 +90,18 @@ def test_each_change_is_told_on_demand_only() -> None:
 )
 def test_the_state_of_a_node_is_in_plain_words(host: HostRun, words: str) -> None:
     assert words in text_of(run_of(host))
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (host_run("a", status="undone", node="before"), f"✓ undone  a  is as before run {RUN}"),
+        (host_run("a", status="noop", node="before"), "✓ noop  a  has nothing of the run"),
+        (host_run("a", status="failed", node="after", error=STALE), "stale: is as the run left it"),
+    ],
+)
+def test_in_a_rollback_the_state_before_is_the_success(host: HostRun, words: str) -> None:
+    assert words in text_of(run_of(host, kind="rollback", plan_run=RUN))
 
 
 @pytest.mark.parametrize(
