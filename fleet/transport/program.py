@@ -82,7 +82,7 @@ def _watched(process: subprocess.Popen[bytes], timeout: float, stop: Callable[[]
             if stop():
                 return _ended(None, output, "was stopped")
             if monotonic() >= deadline:
-                return _ended(None, output, f"did not end within {timeout:g} s and was killed")
+                return _ended(None, output, f"did not end within {round(timeout, 1):g} s and was killed")
             _wait(process, stdout, output)
         _read(stdout, output)
         return _ended(process.returncode, output, "")

@@ -59,8 +59,8 @@ def _on_nodes(gate: CommandGate, context: GateContext) -> list[str]:
     deadline = monotonic() + gate.timeout
 
     def run(host: HostView, connection: Connection) -> str:
-        left = deadline - monotonic()
-        if left <= 0 or context.stop.is_set():
+        left = round(deadline - monotonic(), 1)
+        if left <= 0:
             return f"was not started within {gate.timeout:g} s"
         occasion = Occasion(host=host.name, run_id=context.run_id, batch=context.batch)
         arguments = occasion.arguments(gate.command)
@@ -68,9 +68,9 @@ def _on_nodes(gate: CommandGate, context: GateContext) -> list[str]:
             connection.run(Command(arguments=arguments, become=True, max_output=_MOST_OUTPUT, timeout=left))
         )
 
-    failures, errors = split(context.fleet.run(run, hosts=context.changed))
+    failures, errors = split(context.fleet.run(run, hosts=context.changed, stop=context.stop))
     told = {**errors, **failures}
-    return [f"{host}: {told[host]}" for host in context.changed if told[host]]
+    return [f"{host}: {why}" for host in context.changed if (why := told.get(host))]
 
 
 def _failure(completed: Completed) -> str:

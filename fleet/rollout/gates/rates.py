@@ -20,6 +20,8 @@ def check_rates(gate: RatesGate, context: GateContext) -> GateResult:
         return interrupted(gate)
     # A host that did not answer once is not asked again: it would only hold up the others.
     after, lost = _read(context, before.keys())
+    if context.stop.is_set():
+        return interrupted(gate)
     rates: dict[str, Rates | CannotTell] = {
         host: CannotTell(f"cannot be read: {why}") for host, why in {**unread, **lost}.items()
     }
@@ -34,4 +36,4 @@ def _read(context: GateContext, hosts: Collection[str]) -> tuple[Mapping[str, Co
     def read(host: HostView, connection: Connection) -> Counters:
         return read_counters(host.name, connection)
 
-    return split(context.fleet.run(read, hosts=hosts))
+    return split(context.fleet.run(read, hosts=hosts, stop=context.stop))

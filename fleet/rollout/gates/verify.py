@@ -9,7 +9,7 @@ from fleet.model.rollout import GateResult, VerifyGate
 from fleet.plan import NodePlan
 from fleet.policy import HostView, evaluate, needed_files, needed_keys
 from fleet.rollout.gates.context import GateContext
-from fleet.rollout.gates.result import counted, failed, listed, passed, split
+from fleet.rollout.gates.result import counted, failed, interrupted, listed, passed, split
 from fleet.runner.audit import read_facts
 from fleet.transport import Connection
 
@@ -25,7 +25,9 @@ def check_verify(gate: VerifyGate, context: GateContext) -> GateResult:
     def look(host: HostView, connection: Connection) -> tuple[Finding, ...]:
         return evaluate(policy, read_facts(host, connection, request), host=host, today=today).findings
 
-    findings, errors = split(context.fleet.run(look, hosts=context.changed))
+    findings, errors = split(context.fleet.run(look, hosts=context.changed, stop=context.stop))
+    if context.stop.is_set():
+        return interrupted(gate)
     problems = [f"{host} cannot be verified: {why}" for host, why in errors.items()]
     mended = {host: mended_controls(plan) for host in context.changed if (plan := context.plan.hosts[host].plan)}
     for host, seen in findings.items():
