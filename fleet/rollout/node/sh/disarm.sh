@@ -1,0 +1,66 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # the other parts read what it sets, and set what it reads
+# Takes away what waits for a run to be confirmed, once the run has come to an end.
+
+unit_folder=/etc/systemd/system
+local_hook=/etc/local.d/fleet-undo.start
+
+# The timer goes last: if we are ended before that, it finds the run at its end and clears up what is left.
+disarm() {
+  if [ -f "$dir/changes" ]; then
+    load_changes
+    number=0
+    while [ "$number" -lt "$count" ]; do
+      number=$((number + 1))
+      pick "$number"
+      [ "$kind" != file ] || [ -z "$todo" ] || rm -f "$new" "$old" "$part"
+    done
+  fi
+  rm -f "$unit_folder/sysinit.target.wants/fleet-undo.service" "$unit_folder/fleet-undo.service" "$local_hook" \
+    "$unit_folder/.fleet-undo.service" "${local_hook%/*}/.fleet-undo"
+  [ ! -e "$dir/wants" ] || rmdir "$unit_folder/sysinit.target.wants"
+  load_pending
+  [ "$p_run" != "$run" ] || {
+    rm -f "$home/pending"
+    sync "$home"
+    p_run=
+  }
+  stop_timer
+}
+
+stop_timer() {
+  [ -f "$dir/timer" ] && read -r pid then_began <"$dir/timer" || return
+  if [ "$pid" = systemd ]; then
+    systemctl stop "fleet-undo-$run.timer" 9>&-
+  elif [ "$pid" != "$$" ] && began "$pid" && [ "$start" = "$then_began" ]; then
+    kill -TERM "-$pid"
+  fi
+}
+
+# Ends a script that still changes the node for this run, with everything that it has started.
+kill_worker() {
+  [ -f "$dir/worker" ] && read -r worker then_began <"$dir/worker" || return
+  [ "$worker" != "$$" ] && began "$worker" && [ "$start" = "$then_began" ] || return
+  kill -STOP "$worker"
+  family=" $worker "
+  grown=1
+  while [ -n "$grown" ]; do
+    grown=
+    for path in /proc/[0-9]*/stat; do
+      read -r line <"$path" || continue
+      pid=${line%% *}
+      set -f
+      # shellcheck disable=SC2086 # words are wanted: the state, the parent
+      set -- ${line##*) }
+      set +f
+      case $family in *" $pid "*) continue ;; esac
+      case $family in
+        *" $2 "*)
+          family="$family$pid "
+          grown=1
+          ;;
+      esac
+    done
+  done
+  # shellcheck disable=SC2086 # one word each
+  kill -KILL $family
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Stands in for a program on a node: notes down the call, does what a trap says, and becomes the program.
+# Traps are folders beside the calls: at-N (the Nth call of all), or on-PROGRAM-N (the Nth call of that program), with
+# a file "action" in it: kill (the script whose number is in "main"), fail (with the words in "words"), or stop: then
+# "reached" is a FIFO on which we say so, and "go" one on which we wait.
+here=${0%/*}
+name=${0##*/}
+base=${here%/*}
+printf '%s %s\n' "$name" "$*" >>"$base/calls"
+number=0
+of_name=0
+while read -r program _; do
+    number=$((number + 1))
+    [ "$program" != "$name" ] || of_name=$((of_name + 1))
+done <"$base/calls"
+for trap in "$base/at-$number" "$base/on-$name-$of_name"; do
+    [ -d "$trap" ] || continue
+    read -r action <"$trap/action"
+    case $action in
+        kill)
+            read -r main <"$base/main"
+            kill -KILL "$main"
+            exit 1
+            ;;
+        fail)
+            cat "$trap/words" >&2
+            exit 1
+            ;;
+        stop)
+            echo reached >"$trap/reached"
+            read -r _ <"$trap/go"
+            ;;
+    esac
+done
+own=$PATH
+PATH=${PATH#"$here:"}
+real=$(command -v "$name")
+PATH=$own
+exec "$real" "$@"
