@@ -23,9 +23,9 @@ class ApplyRunJson(BaseModel):
     id: str = Field(description="Names the run on the controller and on the nodes.")
     kind: RunKind
     status: RunStatus = Field(
-        description="`done`: went through, though single hosts may have failed; `stopped`: by a gate, too many failed "
-        "hosts or the end of a window, with earlier batches as they are; `undone`: stopped, and all of the run taken "
-        "back; `interrupted`; `running`: not finished."
+        description="`done`: went through, though single hosts may have failed; `stopped`: with nothing to take back; "
+        "`undone`: stopped, and taken back what was not confirmed, and earlier batches if the playbook says so; "
+        "`interrupted`; `running`: not finished."
     )
     stopped_by: str = Field(description="Why it did not go to its end; empty where it did.")
     plan_run: str = Field(description="The run that made the plan, or that is rolled back.")

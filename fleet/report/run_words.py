@@ -12,7 +12,7 @@ ENDS: Final[dict[RunStatus, str]] = {
     "running": "is not finished",
     "done": "went through",
     "stopped": "stopped",
-    "undone": "stopped, and what it had changed was taken back",
+    "undone": "stopped",
     "interrupted": "was interrupted",
 }
 """What follows ``run ID``."""
@@ -60,7 +60,9 @@ def _next_steps(result: RunResult) -> Iterator[str]:
 def _apply_steps(result: RunResult) -> Iterator[str]:
     hosts = result.hosts.values()
     plan = f"fleet plan {shlex.quote(result.playbook)}"
-    if result.status in {"interrupted", "running"} and any(host.status == "not-reached" for host in hosts):
+    if result.status in {"interrupted", "running"} and any(
+        host.status == "not-reached" and host.error is None for host in hosts
+    ):
         yield f"to go on with the hosts that were not reached: fleet apply --resume {result.run_id}"
     if result.status in {"stopped", "undone"}:
         yield f"mend what stopped it, then make a new plan: {plan}"

@@ -83,12 +83,17 @@ def sample_run() -> RunResult:
         GateResult(kind="command", passed=False, detail="curl ended with 22: HTTP 503"),
     )
     batches = (
-        BatchRun(number=1, hosts=("web-01",), gates=(gates[0],), decision="confirmed"),
+        BatchRun(number=1, hosts=("web-01",), gates=(gates[0],), decision="1 confirmed"),
         BatchRun(
             number=2,
             hosts=("web-03", "web-04", "web-05", "web-06", "web-07", "web-08", "db-1"),
             gates=gates,
-            decision="undone: the gate command failed",
+            decision="taken back: the gate command failed: curl ended with 22: HTTP 503",
         ),
     )
-    return run_of(*hosts, status="stopped", batches=batches, stopped_by="batch 2: the gate command failed: HTTP 503")
+    return run_of(
+        *hosts,
+        status="undone",
+        batches=batches,
+        stopped_by="batch 2: taken back: the gate command failed: curl ended with 22: HTTP 503",
+    )

@@ -23,7 +23,7 @@ def test_a_run_is_one_line_with_what_it_was_and_how_it_ended() -> None:
     assert f"rollback of {RUN}" in back
     assert back.endswith("1 undone")
     assert applied.startswith(f"{RUN}  2026-11-20T12:15:00.000Z  apply")
-    assert "stopped" in applied
+    assert "  undone  " in applied
     assert "2 unreachable, 2 failed, 3 undone, 1 not reached, 1 changed, 1 without changes" in applied
 
 
