@@ -104,6 +104,11 @@ def _file(path: str, kind: bytes | None, link: str | None, contents: dict[str, b
     )
 
 
+def mask_file(path: str, content: bytes) -> bytes:
+    """A file's content as the facts of a node have it, for one that no process was told to read."""
+    return _mask(path, content, frozenset())
+
+
 def _mask(path: str, content: bytes, configs: AbstractSet[str]) -> bytes:
     if len(content) > MOST_FILE_BYTES:
         return content  # it is left out, and was cut off

@@ -2,16 +2,18 @@
 
 from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, VerifyGate
 
-READING_SECONDS = 10.0
-"""For reading the nodes of a batch once."""
+_READING = 15.0
+_ENDING = 2.0
 
 
 def seconds_needed(gate: Gate) -> float:
-    """The longest that a gate takes before it passes or fails."""
+    """How long a gate takes at most, where the hosts that it reads answer as they should."""
     match gate:
         case VerifyGate():
-            return READING_SECONDS
-        case CommandGate(timeout=timeout) | PrometheusGate(timeout=timeout):
+            return 2 * _READING
+        case CommandGate(timeout=timeout):
+            return timeout + (_ENDING if gate.on == "controller" else _READING)
+        case PrometheusGate(timeout=timeout):
             return timeout
         case RatesGate(window=window):
-            return window + 2 * READING_SECONDS
+            return window + 2 * _READING

@@ -1,1 +1,21 @@
 """How a plan is brought onto a fleet: batches, gates, an undo that is armed until all is well."""
+
+from fleet.rollout.engine import apply, planned_batches
+from fleet.rollout.request import ApplyRequest, Observer, ResumeRequest, RollbackRequest
+from fleet.rollout.resume import resume
+from fleet.rollout.rollback import rollback
+from fleet.rollout.runs import RunSummary, plan_of, runs
+
+__all__ = [
+    "ApplyRequest",
+    "Observer",
+    "ResumeRequest",
+    "RollbackRequest",
+    "RunSummary",
+    "apply",
+    "plan_of",
+    "planned_batches",
+    "resume",
+    "rollback",
+    "runs",
+]

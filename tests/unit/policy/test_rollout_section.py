@@ -137,11 +137,11 @@ def test_an_undo_that_would_come_before_the_gates_are_through_is_refused_at_its_
     gates = "gates: [{command: {run: [a], timeout: 1m}}]"
     message = refused(tmp_path, f"rollout: {{soak: 30s, {gates}, confirm_within: 100s}}\n")
     assert message == (
-        "/play.yaml:4:83: nodes would undo themselves after 100 s, but soak and gates may take 90 s,"
-        " and 20 s are kept for confirming (write confirm_within: 110s or more)"
+        "/play.yaml:4:83: nodes would undo themselves after 100 s, but soak and gates may take 92 s,"
+        " and 20 s are kept for confirming (write confirm_within: 112s or more)"
     )
-    rollout = load(tmp_path, f"rollout: {{soak: 30s, {gates}, confirm_within: 110s}}\n").rollout
-    assert seconds_to_confirm(rollout) == 110
+    rollout = load(tmp_path, f"rollout: {{soak: 30s, {gates}, confirm_within: 112s}}\n").rollout
+    assert seconds_to_confirm(rollout) == 112
 
 
 def test_each_gate_has_a_longest_time() -> None:
@@ -151,7 +151,7 @@ def test_each_gate_has_a_longest_time() -> None:
         PrometheusGate(url="u", query="q", expect="> 1", timeout=8),
         RatesGate(window=9),
     )
-    assert [seconds_needed(gate) for gate in gates] == [10, 7, 8, 29]
+    assert [seconds_needed(gate) for gate in gates] == [30, 9, 8, 39]
 
 
 def test_days_may_run_over_the_end_of_the_week(tmp_path: Path) -> None:
