@@ -84,7 +84,9 @@ class Batch:
         if rollout.soak:
             self._show("soak")
             self._session.stop.wait(rollout.soak)
-        return failed_gate(self._gates()) if rollout.gates and not self._session.stop.is_set() else ""
+        problem = failed_gate(self._gates()) if rollout.gates and not self._session.stop.is_set() else ""
+        # A gate that the operator has ended has failed nothing.
+        return "" if self._session.stop.is_set() else problem
 
     def _gates(self) -> tuple[GateResult, ...]:
         session = self._session

@@ -97,8 +97,8 @@ class HostJobs:
         """A host that could not be taken back; its node does that itself, unless it was confirmed before."""
         problem = run_error(error)
         later = f"; it undoes itself at {host.undo_at}" if host.undo_at else ""
-        notes = (*host.notes, f"it could not be undone: {problem.message}{later}")
-        return replace(unvisited(host, error), notes=notes)
+        notes = dict.fromkeys((*host.notes, f"it could not be undone: {problem.message}{later}"))
+        return replace(unvisited(host, error), notes=tuple(notes))
 
     def _undo_now(self, host: HostRun, connection: Connection, view: HostView, error: RunError) -> HostRun:
         failed = replace(host, status="failed", error=error)
