@@ -12,7 +12,7 @@ from fleet.render import RenderedFile, Templates
 KEPT = "kept"
 """Stands where the id of a control does, for what an earlier plan wrote."""
 
-KEPT_WHY = "An earlier plan put it here, and no control of this playbook is about it."
+KEPT_WHY = "An earlier plan put it here, and this one leaves it as it is."
 
 _MANAGED = re.compile(rb"\A(?:#[^\n]*\n){0,3}?#[^\n]*Managed by fleet", re.IGNORECASE)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.kernel.outlook import KeyOutlook, look_ahead
+from fleet.kernel.outlook import look_ahead
 from fleet.kernel.services import SERVICES, Service, start_values
 from fleet.model.facts import NodeFacts
 from fleet.plan.common import KEPT, KEPT_WHY, Context, is_managed, is_there
@@ -73,32 +73,31 @@ def _drop_in(
 def _lines(
     service: Service, goals: Sequence[Goal], facts: NodeFacts, context: Context, *, asked: bool
 ) -> tuple[SysctlLine, ...]:
-    """What the drop-in has, what the goals make of that and, where it is asked for, all keys of modules."""
+    """What the drop-in has, what the goals make of that and, where it is asked for, all keys of modules.
+
+    Empty where that is what it has already.
+    """
     path = drop_in_path(service)
     held = late_keys(context.wants)
-    earlier = {
-        key: start.value for key, start in start_values(facts.files, service).items() if start.command.path == path
-    }
+    own = {path: facts.files[path]} if path in facts.files else {}
+    earlier = {key: start.value for key, start in start_values(own, service).items()}
     planned = {goal.key: goal.value for goal in goals}
     outlooks = look_ahead(facts, held).keys
-    values = {
-        key: value
-        for key in (*(held if asked else ()), *earlier)
-        if (value := planned.get(key) or _acceptable(key, held, outlooks) or earlier.get(key)) is not None
-    }
-    return tuple(_line(key, value, held) for key, value in values.items())
-
-
-def _acceptable(key: str, held: Mapping[str, Sequence[Wanted]], outlooks: Mapping[str, KeyOutlook]) -> str | None:
-    """What the files leave, else what is live; None where neither is as the controls want it."""
-    if key not in held:
-        return None
-    candidates = (outlooks[key].file_value, outlooks[key].live)
-    return next((value for value in candidates if value and all(want.accepts(value) for want in held[key])), None)
+    values: dict[str, str] = {}
+    for key in (*(held if asked else ()), *earlier):
+        # What fails and is not planned was refused: it is not written here either.
+        is_right = key in held and all(want.finding.status != "fail" for want in held[key])
+        candidates = (earlier.get(key), outlooks[key].file_value, outlooks[key].live) if is_right else ()
+        acceptable = (each for each in candidates if each and all(want.accepts(each) for want in held[key]))
+        value = planned.get(key) or next(acceptable, None) or earlier.get(key)
+        if value is not None:
+            values[key] = value
+    # Another playbook's header alone is no reason to write it anew.
+    return () if values == earlier else tuple(_line(key, value, held) for key, value in values.items())
 
 
 def _line(key: str, value: str, held: Mapping[str, Sequence[Wanted]]) -> SysctlLine:
-    if key not in held:
+    if key not in held or not all(want.accepts(value) for want in held[key]):
         return SysctlLine(key=key, value=value, control=KEPT, why=KEPT_WHY)
     control = held[key][0].control
     return SysctlLine(key=key, value=value, control=control.id, why=control.why)

@@ -10,7 +10,7 @@ from fleet.kernel.unitfile import is_enabled
 from fleet.model.facts import IpvsTimeouts, NodeFacts, NodeFile
 from fleet.plan.common import Context, is_managed, with_files
 from fleet.plan.decide import Goal
-from fleet.render import Reason, RenderedFile, RenderError, ipvs_timeouts_unit
+from fleet.render import IpvsChange, Reason, RenderedFile, RenderError, ipvs_timeouts_unit
 
 IPVS_UNIT = "fleet-ipvs-timeouts.service"
 IPVS_PATH = f"/etc/systemd/system/{IPVS_UNIT}"
@@ -40,9 +40,11 @@ def ipvs_unit(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> Rend
     return ipvs_timeouts_unit(
         context.templates,
         path=IPVS_PATH,
-        timeouts=IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp),
-        before=before if isinstance(before, IpvsTimeouts) else None,
-        reasons=[Reason(control=goal.controls[0], why=goal.wants[0].control.why) for goal in goals],
+        change=IpvsChange(
+            timeouts=IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp),
+            before=before if isinstance(before, IpvsTimeouts) else None,
+            reasons=[Reason(control=goal.controls[0], why=goal.wants[0].control.why) for goal in goals],
+        ),
         programs=facts.programs,
         playbook=context.playbook,
     )

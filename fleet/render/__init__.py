@@ -8,6 +8,7 @@ the same bytes.
 from fleet.render.cluster import SNIPPET_NAMES, k3s_config_snippet, kube_proxy_patch
 from fleet.render.files import modprobe_hashsize_file, modules_file, sysctl_file
 from fleet.render.rendered import (
+    IpvsChange,
     ModuleLine,
     ProxyArgument,
     ProxyField,
@@ -21,6 +22,7 @@ from fleet.render.values import RenderError
 
 __all__ = [
     "SNIPPET_NAMES",
+    "IpvsChange",
     "ModuleLine",
     "ProxyArgument",
     "ProxyField",

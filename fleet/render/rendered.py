@@ -1,6 +1,9 @@
 """What rendering is asked for, and what it gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from fleet.model.facts import IpvsTimeouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +75,18 @@ class ProxyField(Reason):
 
     name: str
     value: int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpvsChange:
+    """The timeouts of IPVS.
+
+    Attributes:
+        timeouts: all three, since ipvsadm sets them together; 0 keeps what the kernel has.
+        before: those that are given back when the change is taken away; None for none.
+        reasons: why.
+    """
+
+    timeouts: IpvsTimeouts
+    before: IpvsTimeouts | None
+    reasons: Sequence[Reason]

@@ -5,9 +5,8 @@ from dataclasses import fields
 
 from fleet.kernel.boot.module import owner
 from fleet.kernel.services import SERVICES, Service
-from fleet.model.facts import IpvsTimeouts
 from fleet.render.files import checked_settings, explained, rendered
-from fleet.render.rendered import Reason, RenderedFile, SysctlLine
+from fleet.render.rendered import IpvsChange, RenderedFile, SysctlLine
 from fleet.render.templates import Templates
 from fleet.render.values import RenderError, node_path, unit_words, whole_number
 
@@ -19,9 +18,7 @@ def ipvs_timeouts_unit(
     templates: Templates,
     *,
     path: str,
-    timeouts: IpvsTimeouts,
-    before: IpvsTimeouts | None,
-    reasons: Sequence[Reason],
+    change: IpvsChange,
     programs: Mapping[str, str],
     playbook: str,
 ) -> RenderedFile:
@@ -30,9 +27,7 @@ def ipvs_timeouts_unit(
     Args:
         templates: which to use.
         path: where it will be, such as ``/etc/systemd/system/fleet-ipvs-timeouts.service``; it has to be enabled.
-        timeouts: all three, since ipvsadm sets them together; 0 keeps what the kernel has.
-        before: those that the unit gives back when it is stopped, so that a change can be undone; None for none.
-        reasons: why.
+        change: what it sets when it is started, and gives back when it is stopped.
         programs: full names of those of the node.
         playbook: its name.
 
@@ -40,12 +35,17 @@ def ipvs_timeouts_unit(
         RenderError: a value does not fit.
         DocumentError: a template fails.
     """
-    for given in (timeouts, before or timeouts):
+    timeouts = change.timeouts
+    for given in (timeouts, change.before or timeouts):
         for field in fields(given):
             whole_number(field.name, getattr(given, field.name), at_least=0, at_most=_MOST_SECONDS)
-    variables = {"timeouts": timeouts, "before": before, "programs": _programs(programs, ("ipvsadm", "modprobe"))}
+    variables = {
+        "timeouts": timeouts,
+        "before": change.before,
+        "programs": _programs(programs, ("ipvsadm", "modprobe")),
+    }
     where = node_path("path", path, suffix=".service")
-    return rendered(templates, "ipvs-timeouts.service", where, explained(reasons), playbook, **variables)
+    return rendered(templates, "ipvs-timeouts.service", where, explained(change.reasons), playbook, **variables)
 
 
 def service_drop_in(

@@ -48,6 +48,11 @@ def shipped_playbook() -> Policy:
     return load_playbook(ROOT / "playbooks" / "stop-conntrack-resets.yaml")
 
 
+def every_profile() -> Policy:
+    """All shipped profiles, with services that may be restarted."""
+    return load_playbook(ROOT / "tests" / "data" / "policy" / "everything.yaml")
+
+
 def judged(policy: Policy, facts: NodeFacts) -> Evaluation:
     return evaluate(policy, facts, host=HostView(name="web-1", groups=(), data={}, address="10.0.0.1"), today=TODAY)
 
@@ -99,7 +104,8 @@ def _started(facts: NodeFacts, unit: str) -> NodeFacts:
         timeouts = IpvsTimeouts(tcp=tcp or present.tcp, tcp_fin=tcp_fin or present.tcp_fin, udp=udp or present.udp)
         return replace(facts, ipvs=replace(facts.ipvs, timeouts=timeouts))
     values = start_values(facts.files, unit.removesuffix(".service"))
-    written = {key: Sysctl(key=key, value=start.value, writable=True) for key, start in values.items()}
+    there = facts.sysctls.keys() & values.keys()
+    written = {key: Sysctl(key=key, value=values[key].value, writable=True) for key in there}
     return replace(facts, sysctls={**facts.sysctls, **written})
 
 

@@ -8,6 +8,7 @@ from support.kernel import process
 from fleet.kernel.services import Service
 from fleet.model.facts import IpvsTimeouts, NodeFile
 from fleet.render import (
+    IpvsChange,
     ModuleLine,
     ProxyArgument,
     ProxyField,
@@ -68,9 +69,11 @@ def ipvs(*, tcp: int = 86_400, tcp_fin: int = 120, udp: int = 300, why: str = WH
     return ipvs_timeouts_unit(
         TEMPLATES,
         path="/etc/systemd/system/fleet-ipvs-timeouts.service",
-        timeouts=IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp),
-        before=IpvsTimeouts(tcp=900, tcp_fin=120, udp=300),
-        reasons=[Reason(control="ipvs-tcp-timeout", why=why)],
+        change=IpvsChange(
+            timeouts=IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp),
+            before=IpvsTimeouts(tcp=900, tcp_fin=120, udp=300),
+            reasons=[Reason(control="ipvs-tcp-timeout", why=why)],
+        ),
         programs=PROGRAMS,
         playbook=PLAYBOOK,
     )

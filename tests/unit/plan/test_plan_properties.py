@@ -3,15 +3,15 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.kernel import node, process
-from support.plans import applied, judged, plan_of, planned, shipped_playbook
+from support.plans import applied, every_profile, judged, plan_of, planned
 from support.writers import kube_proxy
 
 from fleet.kernel.boot import BootSet, resolve_boot
 from fleet.kernel.values import equal
-from fleet.model.facts import NodeFacts
+from fleet.model.facts import Ipvs, IpvsTimeouts, NodeFacts
 from fleet.plan import plan_text
 
-POLICY = shipped_playbook()
+POLICY = every_profile()
 VALUES = {
     "net.netfilter.nf_conntrack_tcp_be_liberal": ("0", "1"),
     "net.netfilter.nf_conntrack_max": ("4096", "131072", "262144", "1048576"),
@@ -24,6 +24,7 @@ VALUES = {
     "net.ipv4.ip_local_reserved_ports": ("", "8080", "30000-32767"),
     "net.ipv4.ip_forward": ("0", "1"),
     "vm.overcommit_memory": ("0", "1"),
+    "net.ipv4.vs.conntrack": ("0", "1"),
 }
 PATHS = (
     "/etc/sysctl.d/10-a.conf",
@@ -39,6 +40,20 @@ PROCESSES = {
     "kubelet": (process("kubelet"),),
     "k3s": (process("k3s-server", "server"),),
     "kube-proxy": (process("kubelet"), kube_proxy("--proxy-mode=iptables", minor=31)),
+    "ipvs": (process("kubelet"), kube_proxy("--proxy-mode=ipvs", minor=31)),
+    "ipvs timeouts": (process("kubelet"), kube_proxy("--proxy-mode=ipvs", "--ipvs-tcp-timeout=900s", minor=31)),
+}
+UNITS = {
+    "/usr/lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet\n",
+    "/etc/systemd/system/k3s.service": "[Service]\nExecStartPre=-/sbin/modprobe br_netfilter\nExecStart=/k3s server\n",
+    "/etc/systemd/system/kubelet.service.d/90-fleet.conf": (
+        "# Managed by fleet\n[Service]\nExecStartPre=-/sbin/sysctl -w net.netfilter.nf_conntrack_max=4096\n"
+    ),
+    "/etc/systemd/system/kubelet.service.d/own.conf": (
+        "[Service]\nExecStartPre=-/sbin/sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n"
+    ),
+    "/etc/systemd/system/own.service": "[Service]\nExecStart=/sbin/ipvsadm --set 8000 0 100\n",
+    "/etc/systemd/system/multi-user.target.wants/own.service": "",
 }
 
 
@@ -54,7 +69,12 @@ def nodes(draw: st.DrawFn) -> NodeFacts:
     if draw(st.booleans()):
         files["/etc/modprobe.d/own.conf"] = "options nf_conntrack hashsize=32768\n"
     files["/proc/cmdline"] = "quiet\n"
-    return node(sysctls=live, files=files, processes=PROCESSES[draw(st.sampled_from(sorted(PROCESSES)))])
+    files |= {path: UNITS[path] for path in draw(st.sets(st.sampled_from(sorted(UNITS))))}
+    processes = PROCESSES[draw(st.sampled_from(sorted(PROCESSES)))]
+    tcp, tcp_fin, udp = (draw(st.sampled_from(each)) for each in ((900, 7440, 86400), (10, 120), (5, 300)))
+    timeouts = IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp)
+    ipvs = Ipvs(timeouts=timeouts, services=draw(st.integers(0, 1)), connections=0)
+    return node(sysctls=live, files=files, processes=processes, ipvs=ipvs)
 
 
 keys = st.sampled_from(sorted(VALUES))
