@@ -5,6 +5,7 @@ from threading import Event
 from time import monotonic
 
 from fleet.model.connection import Completed
+from fleet.model.errors import HostTimeoutError
 from fleet.model.rollout import CommandGate, GateResult
 from fleet.model.text import printable
 from fleet.policy import HostView
@@ -15,7 +16,6 @@ from fleet.transport import Command, Connection
 from fleet.transport.program import run_program
 
 _AT_ONCE = 50
-_MOST_OUTPUT = 256 * 1024
 _LAST_LINE = 200
 
 
@@ -63,10 +63,11 @@ def _on_nodes(gate: CommandGate, context: GateContext) -> list[str]:
         if left <= 0:
             return f"was not started within {gate.timeout:g} s"
         occasion = Occasion(host=host.name, run_id=context.run_id, batch=context.batch)
-        arguments = occasion.arguments(gate.command)
-        return _failure(
-            connection.run(Command(arguments=arguments, become=True, max_output=_MOST_OUTPUT, timeout=left))
-        )
+        try:
+            done = connection.run(Command(arguments=occasion.arguments(gate.command), become=True, timeout=left))
+        except HostTimeoutError:
+            return f"did not end within {gate.timeout:g} s; the connection is closed, the command may still run there"
+        return _failure(done)
 
     failures, errors = split(context.fleet.run(run, hosts=context.changed, stop=context.stop))
     told = {**errors, **failures}

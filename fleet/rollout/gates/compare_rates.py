@@ -12,6 +12,8 @@ from fleet.rollout.gates.result import counted, failed, listed, passed
 WORDS: Mapping[str, str] = {"resets": "resets sent", "again": "segments sent again", "invalid": "INVALID packets"}
 """The rates that are compared, and what they are called."""
 
+_EXACT_BELOW = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class CannotTell:
@@ -82,7 +84,7 @@ def _problems(gate: RatesGate, host: str, rates: Rates | CannotTell, usual: Rate
     for name, rate in rates.items():
         allowed = max(gate.floor, gate.at_most * usual.get(name, 0.0))
         if rate > allowed:
-            yield f"{host} has {rate:.3g} {WORDS[name]} a second, allowed are {allowed:.3g}"
+            yield f"{host} has {_shown(rate)} {WORDS[name]} a second, allowed are {_shown(allowed)}"
 
 
 def _calm(changed: Mapping[str, Rates | CannotTell], usual: Rates) -> str:
@@ -90,7 +92,7 @@ def _calm(changed: Mapping[str, Rates | CannotTell], usual: Rates) -> str:
     rates = {host: each for host, each in changed.items() if not isinstance(each, CannotTell)}
     tops = {name: max(values) for name in WORDS if (values := [each[name] for each in rates.values() if name in each])}
     shown = [
-        f"{top:.3g} {WORDS[name]}" + (f" (usual {usual[name]:.3g})" if name in usual else "")
+        f"{_shown(top)} {WORDS[name]}" + (f" (usual {_shown(usual[name])})" if name in usual else "")
         for name, top in tops.items()
     ]
     silent = [host for host, each in rates.items() if "invalid" not in each]
@@ -102,3 +104,7 @@ def _compared(gate: RatesGate, usual: Rates, count: int) -> str:
     if not usual:
         return f"no untouched host to compare with, so only more than {gate.floor:g} a second would count"
     return f"compared with {counted(count, 'untouched host')}"
+
+
+def _shown(rate: float) -> str:
+    return f"{rate:.3g}" if rate < _EXACT_BELOW else f"{rate:.0f}"

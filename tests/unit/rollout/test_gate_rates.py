@@ -77,6 +77,11 @@ def test_failing_gate_names_host_rate_and_what_is_allowed() -> None:
     )
 
 
+def test_large_rates_are_whole_numbers() -> None:
+    result = decide(GATE, {"web-1": rates(12345.6)}, [rates(1234.5)])
+    assert "has 12346 resets sent a second, allowed are 3704" in result.detail
+
+
 def test_many_failing_hosts_are_counted() -> None:
     result = decide(GATE, {f"web-{number}": rates(9) for number in range(9)}, [QUIET])
     assert "; and 6 more; compared with 1 untouched host" in result.detail
