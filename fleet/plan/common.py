@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fleet.facts.masking import mask_text
+from fleet.facts.tree import mask_file
 from fleet.model.facts import NodeFacts, NodeFile
 from fleet.policy.wanted import Wanted
 from fleet.render import RenderedFile, Templates
@@ -38,9 +38,8 @@ def content(facts: NodeFacts, path: str) -> bytes | None:
 
 
 def is_there(facts: NodeFacts, file: RenderedFile) -> bool:
-    """Whether a file has its content already, as far as the probe shows what units hold."""
-    present = content(facts, file.path)
-    return present == file.content or ("/systemd/system/" in file.path and present == mask_text(file.content))
+    """Whether a file has its content already, as far as the probe shows it."""
+    return content(facts, file.path) in {file.content, mask_file(file.path, file.content)}
 
 
 def with_files(facts: NodeFacts, files: Iterable[RenderedFile], removed: Iterable[str] = ()) -> NodeFacts:
