@@ -3,8 +3,8 @@
 from fleet.rollout.engine import apply, planned_batches
 from fleet.rollout.request import ApplyRequest, Observer, ResumeRequest, RollbackRequest
 from fleet.rollout.resume import resume
-from fleet.rollout.rollback import rollback
-from fleet.rollout.runs import RunSummary, plan_of, runs
+from fleet.rollout.rollback import may_be_changed, rollback
+from fleet.rollout.runs import RunSummary, plan_of, result_of, runs
 
 __all__ = [
     "ApplyRequest",
@@ -13,8 +13,10 @@ __all__ = [
     "RollbackRequest",
     "RunSummary",
     "apply",
+    "may_be_changed",
     "plan_of",
     "planned_batches",
+    "result_of",
     "resume",
     "rollback",
     "runs",

@@ -37,6 +37,15 @@ def runs(state_dir: Path) -> tuple[RunSummary, ...]:
     return tuple(RunSummary(result=read_journal(each)[0].result, active=_is_held(each)) for each in directories)
 
 
+def result_of(run_id: str, state_dir: Path) -> RunResult:
+    """What a run came to, as far as its journal tells.
+
+    Raises:
+        FleetError: there is no such run, or its journal is damaged.
+    """
+    return read_journal(run_directory(state_dir, run_id))[0].result
+
+
 def plan_of(run_id: str, state_dir: Path) -> Plan:
     """The plan that a run has applied, or whose run it has rolled back.
 
