@@ -83,6 +83,9 @@ def test_repeated_section_is_refused() -> None:
         (b"\nread nft", b"\nread nft\nformat /dev/sda"),
         (b"=value w /proc/sys/net/ipv4/tcp_fin", b"=value"),
         (b"\nconfig /etc/k3s.yaml", b"\nconfag /etc/k3s.yaml"),
+        (b"program sysctl /sbin/sysctl", b"program sysctl /tmp/sysctl"),
+        (b"program sysctl /sbin/sysctl", b"program sysctl /sbin/sysctl; reboot"),
+        (b"program sysctl /sbin/sysctl", b"program sysctl /sbin/modprobe"),
     ],
 )
 def test_malformed_part_is_refused(before: bytes, after: bytes) -> None:

@@ -40,12 +40,16 @@ FWM  00000001 rr
 """
 
 
+PROGRAMS = ("sysctl", "modprobe", "ipvsadm")
+
+
 def read(shell: str, directory: Path, tools: dict[str, str]) -> NodeFacts:
     script = probe_script()
     for file in ("tcp", "tcp6", "udp", "udp6", "ip_vs", "ip_tables_names"):
         script = script.replace(f"/proc/net/{file}".encode() + b"\n", f"{directory}/{file}\n".encode())
         script = script.replace(f'/proc/net/{file}"'.encode(), f'{directory}/{file}"'.encode())
         script = script.replace(f"/proc/net/{file} ]".encode(), f"{directory}/{file} ]".encode())
+    script = script.replace(b" /etc/systemd/system/*", f" {directory}/system/*".encode())
     # No table of the machine that runs the tests is asked for.
     script = script.replace(b"is_there nf_tables", b"false").replace(b'"$uid" = 0', b"0 = 0")
     path = directory / "bin"
@@ -77,6 +81,42 @@ def test_ipvs_is_read_where_it_is_loaded(shell: str, tmp_path: Path) -> None:
     facts = read(shell, tmp_path, {"ipvsadm": 'echo "Timeout (tcp tcpfin udp): 1200 60 30"'})
     assert facts.ipvs.timeouts == IpvsTimeouts(tcp=1200, tcp_fin=60, udp=30)
     assert (facts.ipvs.services, facts.ipvs.connections) == (3, 8)
+
+
+def units_that_set_timeouts(directory: Path) -> None:
+    wants = directory / "system" / "multi-user.target.wants"
+    wants.mkdir(parents=True)
+    for name, command in (("own", "ipvsadm --set 1 2 3"), ("a b", "ipvsadm --set 1 2 3"), ("other", "true")):
+        (directory / "system" / f"{name}.service").write_text(f"[Service]\nExecStart={command}\n")
+        (wants / f"{name}.service").symlink_to(f"../{name}.service")
+
+
+def test_units_that_set_the_timeouts_of_ipvs_are_read_with_the_links_that_enable_them(
+    shell: str, tmp_path: Path
+) -> None:
+    (tmp_path / "ip_vs").write_text(IP_VS)
+    units_that_set_timeouts(tmp_path)
+    files = read(shell, tmp_path, {}).files
+    own = f"{tmp_path}/system/own.service"
+    link = f"{tmp_path}/system/multi-user.target.wants/own.service"
+    assert files[own].content == b"[Service]\nExecStart=ipvsadm --set 1 2 3\n"
+    assert (files[link].kind, files[link].link) == ("link", "../own.service")
+    assert {path for path in files if path.startswith(f"{tmp_path}/system/")} == {own, link}
+
+
+def test_units_are_not_searched_where_ip_vs_is_not_loaded(shell: str, tmp_path: Path) -> None:
+    units_that_set_timeouts(tmp_path)
+    files = read(shell, tmp_path, {}).files
+    assert not [path for path in files if path.startswith(f"{tmp_path}/system/")]
+
+
+def test_programs_are_told_by_the_full_names_that_the_node_has(shell: str, tmp_path: Path) -> None:
+    facts = read(shell, tmp_path, {})
+    found = {
+        name: next((d for d in ("/sbin", "/usr/sbin", "/bin", "/usr/bin") if Path(d, name).exists()), None)
+        for name in PROGRAMS
+    }
+    assert facts.programs == {name: f"{directory}/{name}" for name, directory in found.items() if directory}
 
 
 def test_ipvsadm_is_not_run_where_ip_vs_is_not_loaded(shell: str, tmp_path: Path) -> None:
