@@ -53,7 +53,7 @@ class Draft:
         removed: files of an earlier plan that another one replaces.
         after: the facts as they will be.
         unwritable: why a file could not be made, by the key that it is for.
-        refused: drop-ins that could not be made.
+        refused: modules and drop-ins for which a file could not be made.
     """
 
     files: tuple[RenderedFile, ...]
@@ -77,10 +77,13 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
     if lost := _unfit(goals, context):
         return Draft(files=(), removed=(), after=after, unwritable=lost)
     kept = _kept_lines(goals, facts, context)
-    to_load = [*modules, *_modules_for(goals, after)]
-    if to_load and (file := _modules(to_load, after, context)):
-        files.append(file)
-        after = with_files(after, [file])
+    unloaded: list[Refused] = []
+    try:
+        files += _modules([*modules, *_modules_for(goals, after)], after, context)
+    except RenderError as error:
+        lost = {goal.key: str(error) for goal in goals if tuple(_modules_for([goal], after))}
+        unloaded = [Refused(target=line.module, controls=(line.control,), reason=str(error)) for line in modules]
+    after = with_files(after, files)
     if (buckets := next((goal for goal in goals if goal.key == BUCKETS and goal.boot), None)) is not None:
         table, limit = _table(buckets, goals, after, kept, context)
         files += table
@@ -94,7 +97,7 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
             files.append(file)
             after = with_files(after, [file], removed)
     except RenderError as error:
-        lost = {line.key: str(error) for line in lines}
+        lost |= {line.key: str(error) for line in lines}
     timeouts = [goal for goal in goals if goal.key in IPVS_NAMES]
     try:
         if timeouts:
@@ -114,7 +117,7 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
         files += snippets
         after = with_files(after, snippets)
     changed = tuple(file for file in files if not is_there(facts, file))
-    return Draft(files=changed, removed=removed, after=after, unwritable=lost, refused=prepared.refused)
+    return Draft(files=changed, removed=removed, after=after, unwritable=lost, refused=(*unloaded, *prepared.refused))
 
 
 def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
@@ -151,17 +154,19 @@ def _modules_for(goals: Iterable[Goal], facts: NodeFacts) -> Iterator[ModuleLine
             yield ModuleLine(module=module, control=goal.controls[0], why=why)
 
 
-def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -> RenderedFile | None:
+def _modules(wanted: Sequence[ModuleLine], facts: NodeFacts, context: Context) -> list[RenderedFile]:
+    if not wanted:
+        return []
     names = _free(MODULES_NAMES, facts)
     if not names:
-        return None
+        raise RenderError(f"files of somebody else have the names {', '.join(MODULES_NAMES)}: move one of them away")
     listed = (content(facts, names[0]) or b"").decode(errors="replace").splitlines()
     present = [line.strip() for line in listed if line.strip() and not line.startswith(("#", ";"))]
     if {line.module for line in wanted} <= set(present):
-        return None
+        return []
     earlier = [ModuleLine(module=name, control=KEPT, why=KEPT_WHY) for name in present]
     lines = {line.module: line for line in (*earlier, *reversed(wanted))}
-    return modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)
+    return [modules_file(context.templates, path=names[0], modules=tuple(lines.values()), playbook=context.playbook)]
 
 
 def _table(

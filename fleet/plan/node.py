@@ -66,9 +66,10 @@ def plan_node(
     held = tuple(goals.values())
     units = tuple(unit_changes(held, made, facts, restart))
     involved = {*(unit.target for unit in units), *(f"{service}.service" for service in readers(made, facts))}
+    unloaded = {each.target for each in made.refused}
     changes = (
         *file_changes(made, facts, held),
-        *(module_change(line) for line in modules),
+        *(module_change(line) for line in modules if line.module not in unloaded),
         *live_changes(held, facts),
         *units,
     )
