@@ -36,7 +36,7 @@ class Batch:
     def run(self) -> Decided:
         """Bring the batch to its end, and say whether the rollout goes on."""
         session, state = self._session, self._session.journal.state
-        passed = state.confirming and state.batch == self._number
+        passed = state.confirming and state.batch == self._number and not self._waiting()
         session.journal.record(BatchBegun(at=timestamp(), number=self._number))
         session.observer.batch(self._number, len(state.begun.batches), self._names)
         if not passed:
@@ -45,7 +45,7 @@ class Batch:
             # Once confirming has begun it is brought to its end: half a batch is no state to leave.
             if session.stop.is_set() or problem:
                 return self._stopped(problem)
-        self._confirm()
+        self.confirm()
         if problem := self._too_many():
             return self._stopped(problem)
         self.after()
@@ -57,7 +57,7 @@ class Batch:
             status="stopped" if problem else "running",
             text=problem or summary(session.hosts(self._names)),
         )
-        session.journal.record(decided)
+        session.decide(decided)
         return decided
 
     def _stopped(self, problem: str) -> Decided:
@@ -69,7 +69,7 @@ class Batch:
         """Hooks, changes, and a look at each changed node over a new connection."""
         session = self._session
         self._before()
-        waiting = self._which(lambda host: host.status == "not-reached")
+        waiting = self._waiting()
         session.visit("apply", waiting, self._jobs.apply, failed=self._jobs.not_applied, stop=session.stop)
         if not session.stop.is_set():
             session.visit("verify", self._which(in_doubt), self._jobs.verify, failed=self._jobs.not_verified)
@@ -108,7 +108,7 @@ class Batch:
             session.journal.record(GateTold(at=timestamp(), batch=self._number, gate=gate))
         return gates
 
-    def _confirm(self) -> None:
+    def confirm(self) -> None:
         """Confirm, and ask again where the answer was lost; who cannot be confirmed is undone."""
         session = self._session
         session.visit("confirm", self._pending(), self._jobs.confirm, failed=self._jobs.not_confirmed)
@@ -135,7 +135,7 @@ class Batch:
 
     def _before(self) -> None:
         session, rollout = self._session, self._session.rollout
-        waiting = self._which(lambda host: host.status == "not-reached")
+        waiting = self._waiting()
         if not rollout.before or not waiting:
             return
         for name, failure in self._hook(rollout.before, waiting, session.stop).items():
@@ -176,6 +176,9 @@ class Batch:
 
     def _which(self, wanted: Callable[[HostRun], bool]) -> tuple[str, ...]:
         return tuple(name for name in self._names if wanted(self._session.host(name)))
+
+    def _waiting(self) -> tuple[str, ...]:
+        return self._which(lambda host: host.status == "not-reached")
 
     def _pending(self) -> tuple[str, ...]:
         return self._which(lambda host: host.node == "pending" and host.status == "changed")

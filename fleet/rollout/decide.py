@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from fleet.model.rollout import GateResult, HostRun, HostRunStatus, Window
+from fleet.report.words import count_hosts
 from fleet.rollout.windows import next_opening
 
 _FAILED: Final[frozenset[HostRunStatus]] = frozenset({"failed", "undone", "unreachable"})
@@ -18,12 +19,11 @@ def too_many_failed(hosts: Collection[HostRun], max_fail_percentage: float) -> s
     share = _WHOLE * len(failed) / len(hosts)
     if share <= max_fail_percentage:
         return ""
-    reasons = dict.fromkeys(f"{host.name}: {host.error.message}" for host in failed if host.error is not None)
+    reasons = list(dict.fromkeys(f"{host.name}: {host.error.message}" for host in failed if host.error is not None))
     more = f" and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
-    return (
-        f"{len(failed)} of {len(hosts)} hosts failed, which is {share:.3g} % and more than {max_fail_percentage:g} %"
-        f" ({'; '.join(list(reasons)[:_MOST_NAMED])}{more})"
-    )
+    named = f" ({'; '.join(reasons[:_MOST_NAMED])}{more})" if reasons else ""
+    limit = f"{share:.3g} % and more than {max_fail_percentage:g} %"
+    return f"{len(failed)} of {count_hosts(len(hosts))} failed, which is {limit}{named}"
 
 
 def failed_gate(gates: Iterable[GateResult]) -> str:

@@ -50,6 +50,7 @@ def apply(fleet: Fleet, request: ApplyRequest, observer: Observer, stop: Event) 
         hosts=tuple(names),
         batches=planned_batches(plan, names),
     )
+    observer.note(f"run {begun.run_id}")
     with Journal.create(request.state_dir, begun, plan) as journal:
         for name in names:
             for host in _first_word(plan.hosts[name]):

@@ -14,7 +14,7 @@ from fleet.rollout.outcome import unvisited
 from fleet.rollout.request import Observer, ResumeRequest
 from fleet.rollout.session import Session
 from fleet.rollout.state import LOST, RunState
-from fleet.rollout.undo import finish_undo, in_doubt
+from fleet.rollout.undo import finish_undo, in_doubt, to_take_back
 from fleet.runner.fleet import Fleet
 
 
@@ -72,7 +72,7 @@ def _go_on(session: Session, *, interrupted: bool) -> RunResult:
     state = session.journal.state
     decided, number = state.decision, state.batch
     if decided is not None and decided.action == "undo":
-        names = tuple(name for name, host in state.hosts.items() if in_doubt(host))
+        names = to_take_back(session, number, interrupted=decided.status == "interrupted")
         finish_undo(session, number, names, decided.text)
         if decided.status != "interrupted":
             Batch(session, number).after()
@@ -80,8 +80,9 @@ def _go_on(session: Session, *, interrupted: bool) -> RunResult:
         interrupted = True
     if number == 0 or (decided is not None and decided.action in {"go", "halt"}):
         return go_on(session, number + 1)
-    if not state.confirming or interrupted:
-        _begin_again(session, number)
+    if state.confirming and not interrupted:
+        Batch(session, number).confirm()
+    _begin_again(session, number)
     return go_on(session, number)
 
 

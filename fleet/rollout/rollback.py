@@ -8,6 +8,8 @@ from fleet.model.errors import UsageError
 from fleet.model.rollout import HostRun, RunError, RunResult
 from fleet.plan import NodePlan
 from fleet.policy import HostView
+from fleet.report.words import count_hosts
+from fleet.rollout.batch import INTERRUPTED
 from fleet.rollout.decide import summary
 from fleet.rollout.engine import end, new_run_id
 from fleet.rollout.events import BatchBegun, Begun, Decided
@@ -23,6 +25,8 @@ from fleet.rollout.verify import what_to_read
 from fleet.runner.audit import read_facts
 from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
+
+_CURE = "keep it, or take it back with --force and restart kube-proxy right after, which then sets its INVALID rule"
 
 
 def rollback(fleet: Fleet, request: RollbackRequest, observer: Observer, stop: Event) -> RunResult:
@@ -52,6 +56,7 @@ def rollback(fleet: Fleet, request: RollbackRequest, observer: Observer, stop: E
             hosts=names,
             batches=(names,) if names else (),
         )
+        observer.note(f"run {begun.run_id}")
         with Journal.create(request.state_dir, begun, plan_of(request.run_id, request.state_dir)) as own:
             session = Session(
                 fleet=fleet, plan=own.plan, journal=own, observer=observer, stop=stop, who=request.who, policy=None
@@ -76,29 +81,33 @@ def may_be_changed(host: HostRun) -> bool:
 
 def _take_back(session: Session, source: RunState, *, force: bool) -> RunResult:
     begun = session.journal.state.begun
+    sent: set[str] = set()
+
+    def undo(host: HostRun, connection: Connection, view: HostView) -> HostRun:
+        plan = session.node_plan(host.name)
+        if not force and (reasons := _reasons(plan, view, connection)):
+            message = f"{'; '.join(reasons)}: {_CURE}"
+            return replace(host, status="failed", error=RunError(kind="refused", message=message))
+        run_id = source.node_runs.get(host.name, source.begun.run_id)
+        sent.add(host.name)
+        return after_undo(host, ask(host.name, connection, lambda nonce: undo_program(nonce, run_id, force=force)))
+
+    def not_undone(host: HostRun, error: Exception) -> HostRun:
+        return replace(unvisited(host, error), node="unknown" if host.name in sent else host.node)
+
+    for name in begun.hosts:
+        was = source.hosts[name]
+        session.journal.tell(replace(session.host(name), node=was.node, changes=was.changes, undo_at=was.undo_at))
     if begun.batches:
         session.journal.record(BatchBegun(at=timestamp(), number=1))
         session.observer.batch(1, 1, begun.hosts)
-
-    def undo(host: HostRun, connection: Connection, view: HostView) -> HostRun:
-        told = replace(host, node=source.hosts[host.name].node, changes=source.hosts[host.name].changes)
-        plan = session.node_plan(host.name)
-        if not force and (reasons := _reasons(plan, view, connection)):
-            message = f"{'; '.join(reasons)}: restart kube-proxy right after it, or set be_liberal by a plan of its own"
-            return replace(told, status="failed", error=RunError(kind="refused", message=message))
-        run_id = source.node_runs.get(host.name, source.begun.run_id)
-        return after_undo(told, ask(host.name, connection, lambda nonce: undo_program(nonce, run_id, force=force)))
-
-    def not_undone(host: HostRun, error: Exception) -> HostRun:
-        return replace(unvisited(host, error), node="unknown")
-
     session.visit("undo", begun.hosts, undo, failed=not_undone, stop=session.stop)
     if begun.batches:
         text = summary(session.hosts(begun.hosts))
         session.journal.record(Decided(at=timestamp(), batch=1, action="go", status="running", text=text))
     left = [name for name in begun.hosts if session.host(name).status == "not-reached"]
     if session.stop.is_set() and left:
-        return end(session, "interrupted", f"interrupted by the operator before {len(left)} hosts were reached")
+        return end(session, "interrupted", f"{INTERRUPTED} before {count_hosts(len(left))} were reached")
     return end(session, "done", "")
 
 

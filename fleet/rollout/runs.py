@@ -34,7 +34,8 @@ def runs(state_dir: Path) -> tuple[RunSummary, ...]:
         FleetError: a journal cannot be read.
     """
     directories = [runs_directory(state_dir) / run_id for run_id in run_ids(state_dir)]
-    return tuple(RunSummary(result=read_journal(each)[0].result, active=_is_held(each)) for each in directories)
+    found = [RunSummary(result=read_journal(each)[0].result, active=_is_held(each)) for each in directories]
+    return tuple(sorted(found, key=lambda each: each.result.started, reverse=True))
 
 
 def result_of(run_id: str, state_dir: Path) -> RunResult:
@@ -74,7 +75,7 @@ def run_directory(state_dir: Path, run_id: str) -> Path:
 
 
 def run_ids(state_dir: Path) -> tuple[str, ...]:
-    """The names of the runs, newest first."""
+    """The names of the runs, newest first but for those of the same second."""
     with suppress(FileNotFoundError):
         entries = runs_directory(state_dir).iterdir()
         return tuple(sorted((entry.name for entry in entries if (entry / JOURNAL).is_file()), reverse=True))

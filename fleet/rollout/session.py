@@ -9,7 +9,7 @@ from fleet.model.errors import UsageError
 from fleet.model.rollout import HostRun, Phase, Rollout
 from fleet.plan import NodePlan, Plan
 from fleet.policy import HostView, Policy
-from fleet.rollout.events import Intent
+from fleet.rollout.events import Decided, Intent
 from fleet.rollout.journal import Journal, timestamp
 from fleet.rollout.node import NodeAnswer
 from fleet.rollout.request import Observer
@@ -65,6 +65,11 @@ class Session:
     def node_run(self, name: str) -> str:
         """What the run is called on a node: one that has undone itself is changed under another name the next time."""
         return self.journal.state.node_runs.get(name, self.run_id)
+
+    def decide(self, decided: Decided) -> None:
+        """Write down why the rollout goes on or stops, and tell it."""
+        self.journal.record(decided)
+        self.observer.note(f"batch {decided.batch}: {decided.text}")
 
     def keep_deadline(self, name: str, answer: NodeAnswer) -> None:
         """Take note of when a node undoes itself, if it said so; the node decides, this clock only saves the asking."""

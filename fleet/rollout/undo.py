@@ -22,7 +22,7 @@ def take_back(session: Session, number: int, reason: str, *, interrupted: bool) 
         reason: why it does.
         interrupted: whether the operator asked for the stop.
     """
-    names = _names(session, number, interrupted=interrupted)
+    names = to_take_back(session, number, interrupted=interrupted)
     decided = Decided(
         at=timestamp(),
         batch=number,
@@ -30,7 +30,7 @@ def take_back(session: Session, number: int, reason: str, *, interrupted: bool) 
         status="interrupted" if interrupted else "undone" if names else "stopped",
         text=f"taken back: {reason}" if names else f"stopped: {reason}",
     )
-    session.journal.record(decided)
+    session.decide(decided)
     finish_undo(session, number, names, reason)
     return decided
 
@@ -47,7 +47,8 @@ def finish_undo(session: Session, number: int, names: tuple[str, ...], reason: s
                 session.journal.tell(replace(host, notes=(*host.notes, f"it was undone because: {reason}")))
 
 
-def _names(session: Session, number: int, *, interrupted: bool) -> tuple[str, ...]:
+def to_take_back(session: Session, number: int, *, interrupted: bool) -> tuple[str, ...]:
+    """The hosts that a stop takes back, as far as they are not back already."""
     batches = session.journal.state.begun.batches
     everything = session.rollout.undo == "all" and not interrupted
     names = [name for batch in (batches[:number] if everything else batches[number - 1 : number]) for name in batch]

@@ -31,13 +31,15 @@ class InterruptibleRunner:
         done: SimpleQueue[tuple[str, MultiResult] | None] = SimpleQueue()
 
         def work() -> None:
-            while not self._stop.is_set():
-                try:
-                    host = waiting.popleft()
-                except IndexError:
-                    break
-                done.put((host.name, task.copy().start(host)))
-            done.put(None)
+            try:
+                while not self._stop.is_set():
+                    try:
+                        host = waiting.popleft()
+                    except IndexError:
+                        break
+                    done.put((host.name, task.copy().start(host)))
+            finally:
+                done.put(None)
 
         finished: dict[str, MultiResult] = {}
         working = min(self._workers, len(hosts))

@@ -1,6 +1,6 @@
 """Nodes in memory that answer as the program of `fleet.rollout.node` does, behind a transport without a network.
 
-A node's facts are `support.facts`, and the changes of its plan are made to them. Faults are put at one step of one host.
+A node's facts are `support.facts`, and the changes of its plan are made to them. Faults are put at a step of a host.
 """
 
 import shlex
