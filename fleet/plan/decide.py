@@ -1,7 +1,7 @@
 """Which sysctl keys of a node need another value, and which value: nothing here knows about files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fleet.kernel.boot.effects import storage
 from fleet.kernel.boot.resolve import MAX
@@ -109,8 +109,7 @@ def _admitted(goal: Goal, facts: NodeFacts) -> Goal | Refused:
         if facts.identity.init != "systemd":
             reason = f"only a unit of systemd keeps the timeouts of IPVS, and process 1 here is {facts.identity.init!r}"
             return _refuse(goal.key, goal.wants, reason)
-        # The unit sets it now and at each boot, whichever of the two is asked for.
-        return replace(goal, boot=True)
+        return goal
     if goal.live and facts.identity.uid == 0 and (sysctl is None or not sysctl.writable):
         return _refuse(goal.key, goal.wants, "the key is read-only here, as in a container or another namespace")
     if storage(goal.key) == MAX and goal.value.isdecimal():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support.facts import IDENTITY
 from support.kernel import node, process
-from support.writers import only, writers_of
+from support.writers import kube_proxy, only, writers_of
 
 from fleet.kernel.outlook import look_ahead
 from fleet.kernel.services import running, service_of, start_values
@@ -77,6 +77,12 @@ def test_what_the_service_writes_itself_comes_after_its_unit() -> None:
     unit = {"/etc/systemd/system/k3s.service": f"[Service]\nExecStartPre=-/sbin/sysctl -w {MAX}=4096\n"}
     facts = node(sysctls={MAX: "4096"}, files=unit, processes=(process("k3s-server", "server"),))
     assert running(facts) == {"k3s"}
+    assert look_ahead(facts, [MAX]).keys[MAX].after_reboot.value == "131072"
+
+
+def test_kube_proxy_comes_after_the_unit_of_the_kubelet_that_starts_it() -> None:
+    unit = {UNIT: f"[Service]\nExecStartPre=-/sbin/sysctl -w {MAX}=4096\n"}
+    facts = node(sysctls={MAX: "4096"}, files=unit, processes=(process("kubelet"), kube_proxy(minor=31)))
     assert look_ahead(facts, [MAX]).keys[MAX].after_reboot.value == "131072"
 
 

@@ -246,6 +246,13 @@ def test_a_drop_in_of_an_earlier_plan_follows_a_value_that_changes(tmp_path: Pat
     assert planned(policy, applied(done, plan)).changes == ()
 
 
+def test_a_drop_in_is_not_written_anew_for_the_header_of_another_playbook(tmp_path: Path) -> None:
+    facts = node(sysctls={MAX: "65536"}, files={**MODULES, **CMDLINE, **KUBELET}, processes=(process("kubelet"),))
+    done = applied(facts, planned(drop_in_playbook(tmp_path, MAX_CONTROL), facts))
+    other = replace(playbook_of(tmp_path, MAX_CONTROL), name="Another playbook")
+    assert planned(other, done).changes == ()
+
+
 def test_a_line_of_somebody_elses_unit_that_would_take_the_value_back_is_named(tmp_path: Path) -> None:
     path = "/etc/systemd/system/kubelet.service.d/own.conf"
     own = {path: f"[Service]\nExecStartPre=-/sbin/sysctl -w {LIBERAL}=0\n"}
