@@ -24,7 +24,7 @@ def unit_changes(goals: Sequence[Goal], made: Draft, facts: NodeFacts, restart: 
         goals: what is changed.
         made: the files for it.
         facts: of the node as it is.
-        restart: services that may be restarted where a file that they read is changed.
+        restart: services that may be restarted where a file that they read is changed, with or without ``.service``.
     """
     timeouts = [goal for goal in goals if goal.key in IPVS_NAMES]
     if timeouts:
@@ -36,8 +36,9 @@ def unit_changes(goals: Sequence[Goal], made: Draft, facts: NodeFacts, restart: 
             "; ".join(f"{goal.key} {goal.reason}" for goal in timeouts),
             tuple(dict.fromkeys(control for goal in timeouts for control in goal.controls)),
         )
+    named = {name.removesuffix(".service") for name in restart}
     for service, paths in readers(made, facts).items():
-        if service in restart and service in running(facts):
+        if service in named and service in running(facts):
             controls = dict.fromkeys(
                 control for file in made.files if file.path in paths for control in file.controls if control != KEPT
             )

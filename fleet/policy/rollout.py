@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from fleet.document import Document, Items, StrictModel
+from fleet.kernel.services import SERVICES
 from fleet.model.rollout import CommandGate, Gate, Place, PrometheusGate, RatesGate, Rollout, UndoScope, VerifyGate
 from fleet.policy.duration import Duration
 from fleet.policy.gates import seconds_needed
@@ -62,6 +63,12 @@ def _positive(value: float) -> float:
     return value
 
 
+def _service(value: str) -> str:
+    if value.removesuffix(".service") not in SERVICES:
+        raise ValueError(f"must be one of {', '.join(SERVICES)}")
+    return value
+
+
 BatchSize = Annotated[
     int | str,
     pydantic.BeforeValidator(_size),
@@ -72,7 +79,11 @@ BatchSize = Annotated[
 Argument = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
 GateName = Literal["verify", "rates"]
 PositiveDuration = Annotated[Duration, pydantic.AfterValidator(_positive)]
-Service = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.@-]*$", max_length=255)]
+Service = Annotated[
+    str,
+    pydantic.StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.@-]*$", max_length=255),
+    pydantic.AfterValidator(_service),
+]
 
 
 class VerifyGateDocument(StrictModel):

@@ -104,6 +104,7 @@ def test_one_size_needs_no_list(tmp_path: Path) -> None:
         ("rollout: {confirm_within: 0s}", "play.yaml:4:27: 'rollout.confirm_within' must be longer than 0s"),
         ("rollout: {max_fail_percentage: 101}", "play.yaml:4:32: 'rollout.max_fail_percentage' must be at most 100"),
         ("rollout: {undo: some}", "play.yaml:4:17: 'rollout.undo' must be 'batch' or 'all', not 'some'"),
+        ("rollout: {restart: [kubelt]}", "play.yaml:4:21: 'rollout.restart[0]' must be one of kubelet, k3s, k3s-agent"),
         ("rollout: {restart: ['a; reboot']}", "play.yaml:4:21: 'rollout.restart[0]' must be of the form"),
         ("rollout: {before: kubectl drain}", "play.yaml:4:19: 'rollout.before' must be a list, not 'kubectl drain'"),
         ('rollout: {before: ["a\\0b"]}', "play.yaml:4:20: 'rollout.before[0]' must be of the form"),
