@@ -14,7 +14,7 @@ from fleet.rollout.host import HostJobs
 from fleet.rollout.journal import timestamp
 from fleet.rollout.occasion import Occasion
 from fleet.rollout.session import Session
-from fleet.rollout.undo import in_doubt, take_back
+from fleet.rollout.undo import in_doubt, take_back, undo_hosts
 
 INTERRUPTED = "interrupted by the operator"
 
@@ -119,7 +119,7 @@ class Batch:
     def _undo_failed(self) -> None:
         """Undo where something failed and the node may still be changed; what cannot be reached undoes itself."""
         failed = self._which(lambda host: in_doubt(host) and host.status != "changed")
-        self._session.visit("undo", failed, self._jobs.undo, failed=self._jobs.not_undone)
+        undo_hosts(self._session, failed)
 
     def _undo_late(self, needed: float) -> None:
         """Undo where too little time is left for soak and gates."""

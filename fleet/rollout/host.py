@@ -6,7 +6,16 @@ from fleet.model.errors import HostError
 from fleet.model.rollout import HostRun, RunError
 from fleet.policy import HostView
 from fleet.rollout.node import NodeJob, apply_program, confirm_program, status_program, undo_program
-from fleet.rollout.outcome import after_apply, after_confirm, after_status, after_undo, ask, run_error, unvisited
+from fleet.rollout.outcome import (
+    NOT_UNDONE,
+    after_apply,
+    after_confirm,
+    after_status,
+    after_undo,
+    ask,
+    run_error,
+    unvisited,
+)
 from fleet.rollout.session import Session
 from fleet.rollout.verify import altered, moved_since, unlike_plan, what_to_read
 from fleet.runner.audit import read_facts
@@ -18,11 +27,13 @@ class HostJobs:
 
     Attributes:
         sent: the hosts that were sent their changes, so that no answer does not mean that nothing was done.
+        told_to_undo: the hosts that were told to take them back.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.sent: set[str] = set()
+        self.told_to_undo: set[str] = set()
 
     def apply(self, host: HostRun, connection: Connection, view: HostView) -> HostRun:
         """Make the changes, once it is sure that nothing has moved since the plan was made."""
@@ -90,15 +101,20 @@ class HostJobs:
 
     def undo(self, host: HostRun, connection: Connection, _view: HostView) -> HostRun:
         """Take the changes back."""
-        answer = ask(host.name, connection, lambda nonce: undo_program(nonce, self._session.node_run(host.name)))
-        return after_undo(host, answer)
+
+        def program(nonce: str) -> bytes:
+            self.told_to_undo.add(host.name)
+            return undo_program(nonce, self._session.node_run(host.name))
+
+        return after_undo(host, ask(host.name, connection, program))
 
     def not_undone(self, host: HostRun, error: Exception) -> HostRun:
-        """A host that could not be taken back; its node does that itself, unless it was confirmed before."""
+        """A host that did not say that it is back; its node does that itself, unless it was confirmed before."""
         problem = run_error(error)
         later = f"; it undoes itself at {host.undo_at}" if host.undo_at else ""
-        notes = dict.fromkeys((*host.notes, f"it could not be undone: {problem.message}{later}"))
-        return replace(unvisited(host, error), notes=tuple(notes))
+        notes = dict.fromkeys((*host.notes, f"{NOT_UNDONE}{problem.message}{later}"))
+        node = "unknown" if host.name in self.told_to_undo else host.node
+        return replace(unvisited(host, error), node=node, notes=tuple(notes))
 
     def _undo_now(self, host: HostRun, connection: Connection, view: HostView, error: RunError) -> HostRun:
         failed = replace(host, status="failed", error=error)

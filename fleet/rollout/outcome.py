@@ -12,6 +12,8 @@ from fleet.rollout.state import LOST
 from fleet.runner.audit import failure
 from fleet.transport import Command, Connection
 
+NOT_UNDONE = "it could not be undone: "
+"""How the note on a failed attempt to take a host back begins; it goes away where a later one does it."""
 EXPIRED = "the node was not confirmed in time, or was restarted, and has undone itself"
 
 
@@ -85,7 +87,8 @@ def after_confirm(host: HostRun, answer: NodeAnswer) -> HostRun:
 
 def after_undo(host: HostRun, answer: NodeAnswer) -> HostRun:
     """A host that was to be taken back; why stands in its error or its notes already."""
-    told = replace(host, notes=tuple(dict.fromkeys((*host.notes, *answer.notes))))
+    notes = (*(note for note in host.notes if not note.startswith(NOT_UNDONE)), *answer.notes)
+    told = replace(host, notes=tuple(dict.fromkeys(notes)))
     match answer.outcome:
         case "undone" | "expired":
             return _restored(replace(told, status="undone"))

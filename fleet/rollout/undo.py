@@ -1,5 +1,6 @@
 """Taking back what a stop takes back."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fleet.model.rollout import HostRun
@@ -37,14 +38,21 @@ def take_back(session: Session, number: int, reason: str, *, interrupted: bool) 
 
 def finish_undo(session: Session, number: int, names: tuple[str, ...], reason: str) -> None:
     """Undo hosts, those of the present batch first."""
-    jobs = HostJobs(session)
     present = session.journal.state.begun.batches[number - 1]
     for group in ([name for name in names if name in present], [name for name in names if name not in present]):
-        session.visit("undo", group, jobs.undo, failed=jobs.not_undone)
+        undo_hosts(session, group)
         for name in group:
             host = session.host(name)
             if host.status == "undone" and host.error is None:
                 session.journal.tell(replace(host, notes=(*host.notes, f"it was undone because: {reason}")))
+
+
+def undo_hosts(session: Session, names: Sequence[str]) -> None:
+    """Undo hosts, and ask again where the answer was lost."""
+    jobs = HostJobs(session)
+    session.visit("undo", names, jobs.undo, failed=jobs.not_undone)
+    lost = [name for name in names if name in jobs.told_to_undo and session.host(name).node == "unknown"]
+    session.visit("undo", lost, jobs.undo, failed=jobs.not_undone)
 
 
 def to_take_back(session: Session, number: int, *, interrupted: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.fakenodes import FakeNodes, Fault, Step, Watcher, fake_nodes, names, plan
 
@@ -68,6 +68,15 @@ TROUBLE = st.builds(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(trouble=TROUBLE)
+@example(
+    trouble=Trouble(
+        faults={("n001", "undo"): "lost-after", ("n002", "open"): "unreachable"},
+        lasting=True,
+        serial=(),
+        most=0.0,
+        undo="batch",
+    )
+)
 def test_whatever_happens_the_journal_and_each_line_of_it_tell_the_result(
     fake_nodes: Make, tmp_path_factory: pytest.TempPathFactory, trouble: Trouble
 ) -> None:
