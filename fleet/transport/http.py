@@ -58,21 +58,19 @@ def get(url: str, *, timeout: float, authorization: Secret | None = None, most: 
     if authorization is not None and parts.scheme != "https" and not is_here:
         raise HttpError("the credentials would go over the network in the clear: use https")
     request = Request(url)  # noqa: S310 the opener below knows http and https only
+    credentials = ""
     if authorization is not None:
-        try:
-            authorization.reveal().encode("ascii")
-        except UnicodeEncodeError:
-            raise HttpError("the credentials have a character that a header cannot carry") from None
-        if not authorization.reveal().isprintable():
+        header = authorization.reveal()
+        if not header.isascii() or not header.isprintable():
             raise HttpError("the credentials have a character that a header cannot carry, such as a line break")
-        request.add_unredirected_header("Authorization", authorization.reveal())
+        request.add_unredirected_header("Authorization", header)
+        credentials = header.partition(" ")[2]
     deadline = monotonic() + timeout
     opener = OpenerDirector()  # bare: nothing in it follows a redirect or raises for a status
     for handler in (ProxyHandler({} if is_here else None), _Handler(deadline)):
         opener.add_handler(handler)
     # Looking up a name takes no limit, so the thread is left behind when it does not end in time.
     answer: SimpleQueue[HttpAnswer | HttpError] = SimpleQueue()
-    credentials = authorization.reveal().rpartition(" ")[2] if authorization is not None else ""
     ask = partial(_ask, opener, request, timeout=timeout, most=most, credentials=credentials)
     Thread(target=lambda: answer.put(ask()), name="http", daemon=True).start()
     try:
@@ -141,10 +139,9 @@ def _is_loopback(host: str) -> bool:
 
 
 class _ByDeadline(io.RawIOBase):
-    """Reads a socket, each time with what is left of the time: a server may not go on for ever byte by byte."""
+    """Ends reading when the time is over: a server that goes on for ever, byte by byte, is in time with each byte."""
 
-    def __init__(self, sock: socket.socket, file: io.BufferedIOBase, deadline: float) -> None:
-        self._sock = sock
+    def __init__(self, file: io.BufferedIOBase, deadline: float) -> None:
         self._file = file
         self._deadline = deadline
 
@@ -152,10 +149,8 @@ class _ByDeadline(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # typeshed has any buffer; io gives this one
-        left = remaining(self._deadline)
-        if left == 0:
+        if remaining(self._deadline) == 0:
             raise TimeoutError
-        self._sock.settimeout(left)
         data = self._file.read1(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -176,7 +171,7 @@ class _Handler(AbstractHTTPHandler):
         class Response(HTTPResponse):
             def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as given
                 super().__init__(sock, *arguments, **options)
-                self.fp = io.BufferedReader(_ByDeadline(sock, self.fp, deadline))
+                self.fp = io.BufferedReader(_ByDeadline(self.fp, deadline))
 
         self._response = Response
 

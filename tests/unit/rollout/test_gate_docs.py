@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from fleet.model.rollout import Gate, RatesGate, Rollout, VerifyGate
+from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, Rollout, VerifyGate
 from fleet.policy.gates import seconds_needed
 from fleet.policy.playbook import load_playbook
 from fleet.policy.rollout import seconds_to_confirm
@@ -41,5 +41,8 @@ def test_each_kind_of_gate_has_an_example_that_loads(tmp_path: Path) -> None:
 
 def test_the_times_that_gates_count_as_are_those_of_the_page() -> None:
     assert seconds_to_confirm(Rollout()) == 20
-    assert seconds_needed(VerifyGate()) == 10
-    assert seconds_needed(RatesGate(window=30)) == 50
+    assert seconds_needed(VerifyGate()) == 30
+    assert seconds_needed(RatesGate(window=30)) == 60
+    assert seconds_needed(PrometheusGate(url="", query="", expect="", timeout=10)) == 10
+    assert seconds_needed(CommandGate(command=(), timeout=10)) == 12
+    assert seconds_needed(CommandGate(command=(), timeout=10, on="node")) == 25
