@@ -143,7 +143,11 @@ def test_a_mistake_in_a_playbook_is_named_with_its_place(tmp_path: Path, playboo
             "expect: {at_most: 50}\n    set: 60",
             "11:10: what 'set' writes would not satisfy 'expect': is 60, expected 50 or less",
         ),
-        ("{sysctl: net.ipv4.tcp_fin_timeout}", "{}", "9:14: name exactly one of sysctl, fact, module or file"),
+        (
+            "{sysctl: net.ipv4.tcp_fin_timeout}",
+            "{}",
+            "9:14: name exactly one of sysctl, ipvs, fact, module, file, drop_in",
+        ),
         ("{sysctl: net.ipv4.tcp_fin_timeout}", "{sysctl: a.b, module: c}", "9:14: name exactly one of sysctl"),
         (
             "net.ipv4.tcp_fin_timeout",
