@@ -179,3 +179,19 @@ def test_what_loads_holds_to_the_published_schema(text: str) -> None:
     jsonschema.Draft202012Validator(schemas()["playbook"]).validate(document.data)
     inner = parse(f"{{{text}}}".encode(), "p.yaml")
     validate(inner, RolloutDocument)
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rollout.md").read_text()
+
+
+@pytest.mark.parametrize("key", RolloutDocument.model_fields)
+def test_every_key_is_explained_with_what_it_is_if_left_out(key: str) -> None:
+    assert re.search(rf"^\| `{key}` \|[^|]+\|[^|]+\|$", PAGE, re.MULTILINE)
+
+
+def test_the_example_of_the_docs_loads_and_shows_every_key(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    document = parse(example.encode(), "rollout.md").data
+    assert isinstance(document, dict)
+    assert document["rollout"].keys() == RolloutDocument.model_fields.keys()
+    assert load(tmp_path, example).rollout.serial == (1, "10%", "50%")
