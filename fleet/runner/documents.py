@@ -15,8 +15,10 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 def _checked_name(name: str) -> str:
     # Names stand in results, file names and --limit expressions, where blanks and operators would need quoting.
-    if not name or not all(char.isalnum() or char in "._-:@" for char in name) or name in {"all", "and", "or", "not"}:
-        raise ValueError("is no name: letters, digits and . _ - : @, and not all, and, or, not")
+    # They also stand in commands, such as those of hooks, where a dash in front would make an option of them.
+    plain = all(char.isalnum() or char in "._-:@" for char in name)
+    if not name or not plain or name.startswith("-") or name in {"all", "and", "or", "not"}:
+        raise ValueError("is no name: letters, digits and . _ - : @, no - in front, and not all, and, or, not")
     return name
 
 

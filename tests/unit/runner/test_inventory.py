@@ -101,6 +101,7 @@ def test_options_of_other_nornir_plugins_are_left_alone(tmp_path: Path) -> None:
         ("hosts", "a: {groups: [dbx]}", "hosts.yaml:1:14", "no group 'dbx' (did you mean 'db'?)"),
         ("hosts", "a: {groups: db}", "hosts.yaml:1:13", "list"),
         ("hosts", "a b: {}", "hosts.yaml:1:1", "'a b' is no name"),
+        ("hosts", "-o: {}", "hosts.yaml:1:1", "'-o' is no name"),
         ("hosts", "a: {hostname: 192.0.2.1:22}", "hosts.yaml:1:15", "a port stands in 'port'"),
         ("hosts", "a: {hostname: ssh://192.0.2.1}", "hosts.yaml:1:15", "no host name"),
         ("hosts", "a: {hostname: ops@192.0.2.1}", "hosts.yaml:1:15", "no host name"),
