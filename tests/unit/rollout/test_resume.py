@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from support.fakenodes import WANTED, WAS, FakeNodes, Watcher, fake_nodes, names, plan
@@ -10,6 +11,7 @@ from fleet.model.errors import FleetError, UsageError
 from fleet.model.rollout import CommandGate, Rollout, RunResult
 from fleet.rollout import ApplyRequest, ResumeRequest, RollbackRequest, apply, resume, rollback, runs
 from fleet.rollout.events import Event
+from fleet.rollout.host import HostJobs
 from fleet.rollout.journal import Journal
 from fleet.rollout.runs import read_journal, run_directory
 
@@ -180,3 +182,27 @@ def test_a_run_that_is_not_there_or_is_a_rollback_is_refused(fake_nodes: Make, t
         for run, told in ((taken_back.run_id, "is a rollback: run it again"), ("none", "no run 'none'")):
             with pytest.raises(FleetError, match=told):
                 resume(fleet, ResumeRequest(run_id=run, state_dir=tmp_path, who="me"), Watcher(), Watcher().stop)
+
+
+def test_what_had_passed_its_gates_is_confirmed_before_anything_else(
+    fake_nodes: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = fake_nodes(HOSTS)
+
+    with monkeypatch.context() as patch:
+        # The batch has passed its gates, and none of it is confirmed.
+        patch.setattr(HostJobs, "confirm", lambda *_: _raise())
+        patch.setattr(HostJobs, "not_confirmed", lambda *_: _raise())
+        with pytest.raises(Killed):
+            carry_out(nodes, tmp_path, Rollout(confirm_within=600))
+    nodes.nodes["n002"].deadline = 0.0
+    nodes.order.clear()
+    result = go_on(nodes, tmp_path)
+    assert {host.status for host in result.hosts.values()} == {"changed"}
+    asked = [(name, step) for name, step in nodes.order if step in {"apply", "confirm"}]
+    assert asked[3:] == [("n002", "apply"), ("n002", "confirm")]
+    assert sorted(asked[:3]) == [("n001", "confirm"), ("n003", "confirm"), ("n004", "confirm")]
+
+
+def _raise() -> NoReturn:
+    raise Killed
