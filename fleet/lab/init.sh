@@ -18,6 +18,11 @@ while read -r key value; do
     printf '%s' "$value" >"/proc/sys/$key" || echo "fleet lab: $key could not be set to $value" >&2
 done <"$here/live"
 
+# As OpenRC's "local" does: what is to run once at the end of a boot, such as the undo of a run that was interrupted.
+for start in /etc/local.d/*.start; do
+    [ ! -x "$start" ] || "$start"
+done
+
 # A pretender is a copy of echo under the other program's name that never gets its line out, because this pipe is full:
 # its command line, name and executable are all as the real one's.
 mkfifo /run/full

@@ -128,7 +128,8 @@ def write_common_layer(layer: Layer, *, authorized: KeyPair, hosts: Iterable[tup
         device.chmod(0o666)
     for name, target in _DEVICE_LINKS.items():
         layer.locate(f"/dev/{name}").symlink_to(target)
-    for folder in ("/dev/pts", "/dev/shm", "/root", f"/home/{_OPERATOR}"):  # noqa: S108 - mount points of the node
+    mount_points = ("/dev/pts", "/dev/shm")  # noqa: S108 - of the node
+    for folder in (*mount_points, "/etc/local.d", "/root", f"/home/{_OPERATOR}"):
         layer.locate(folder).mkdir(exist_ok=True)
 
     layer.write("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for address, name in hosts))

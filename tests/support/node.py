@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,15 +83,22 @@ class Node:
         assert not check or done.returncode == 0, (words, done)
         return done.stdout
 
-    def start(self, *, arguments: Sequence[str] = ("-s", "--", NONCE)) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def start(self, *, arguments: Sequence[str] = ("-s", "--", NONCE)) -> Iterator[subprocess.Popen[bytes]]:
         """Starts the node's shell, which reads its standard input; its number goes where the traps look for it."""
         shell = " ".join(self.shell)
-        return subprocess.Popen(
+        with subprocess.Popen(
             self.command("sh", "-c", f'echo $$ >"$0/main"; exec {shell} "$@"', str(self.base), *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )
+        ) as process:
+            try:
+                yield process
+            except BaseException:
+                # It would be waited for.
+                self.run("sh", "-c", "kill -KILL -1", check=False)
+                raise
 
     def send(self, program: bytes) -> bytes:
         """What a program prints."""
@@ -124,7 +131,8 @@ class Node:
         for path in self.at(self.base).iterdir():
             if path.name.startswith(("at-", "on-")):
                 shutil.rmtree(path)
-        self.at(self.base / "calls").write_text("")
+            elif path.name.startswith(("calls", "count")):
+                path.unlink()
 
     def trap(self, where: str, action: str, words: str = "") -> Path:
         """Arms a trap, such as ``at-7`` or ``on-mv-2``, as wrapper.sh has them; gives its folder."""
@@ -137,16 +145,18 @@ class Node:
         return folder
 
     def processes(self) -> list[str]:
-        """Command lines of what runs on the node, but for its process 1."""
-        lines = self.run("sh", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done")
-        return [line.strip() for line in lines.splitlines() if "undo.sh" in line and "for p in" not in line]
+        """Command lines of what runs on the node for fleet by itself."""
+        lines = []
+        for path in self.at("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it has ended meanwhile
+                lines.append(path.read_text().replace("\0", " ").strip())
+        return [line for line in lines if "undo.sh" in line and not line.startswith(("sh -c", "dash -c"))]
 
     def leftovers(self) -> list[str]:
-        """What a run leaves behind when it has not come to its end."""
-        found = self.run("find", "/etc", "/var/lib/fleet", "(", "-name", ".fleet-*", "-o", "-name", "fleet-undo*", ")")
-        if self.at("/var/lib/fleet/pending").exists():
-            found += "/var/lib/fleet/pending\n"
-        return [*found.splitlines(), *self.processes()]
+        """What a run leaves behind while it has not come to its end."""
+        found = [*self.at("/etc").rglob(".fleet-*"), *self.at("/etc").rglob("fleet-undo*")]
+        found += [*self.at("/var/lib").rglob(".fleet-*"), *self.at("/var/lib/fleet").glob("pending")]
+        return [*map(str, found), *self.processes()]
 
     def reboot(self) -> None:
         """Ends everything, gives the node another boot id, and clears what lives in memory only: no file is touched."""

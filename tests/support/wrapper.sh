@@ -8,11 +8,13 @@ name=${0##*/}
 base=${here%/*}
 printf '%s %s\n' "$name" "$*" >>"$base/calls"
 number=0
+[ ! -e "$base/count" ] || read -r number <"$base/count"
+number=$((number + 1))
+echo "$number" >"$base/count"
 of_name=0
-while read -r program _; do
-    number=$((number + 1))
-    [ "$program" != "$name" ] || of_name=$((of_name + 1))
-done <"$base/calls"
+[ ! -e "$base/count-$name" ] || read -r of_name <"$base/count-$name"
+of_name=$((of_name + 1))
+echo "$of_name" >"$base/count-$name"
 for trap in "$base/at-$number" "$base/on-$name-$of_name"; do
     [ -d "$trap" ] || continue
     read -r action <"$trap/action"

@@ -17,6 +17,7 @@ from importlib.resources import files
 from fleet.facts.request import key_path
 from fleet.kernel.values import fold
 from fleet.model.text import printable
+from fleet.plan.ipvs import IPVS_UNIT
 from fleet.plan.model import Change, FileState, NodePlan, Preconditions
 from fleet.rollout.node.model import NodeJob
 
@@ -100,7 +101,7 @@ def _program(nonce: str, parts: tuple[str, ...], calls: list[str], *, undo_of: s
 def _left_on_the_node(run: str) -> Iterator[tuple[str, str]]:
     yield "undo_text", _shell(*_ALWAYS, "undo_main") + '{ undo_main "$@"; }\n'
     yield "boot_unit", _text("fleet-undo.service").replace("RUN", run)
-    yield "boot_start", _text("fleet-undo.start").replace("RUN", run)
+    yield "boot_start", _text("fleet-undo.start.sh").replace("RUN", run)
 
 
 @cache
@@ -161,7 +162,9 @@ def _change(change: Change, planned_on: Preconditions | None, job: NodeJob) -> s
             name = _named(_UNIT, change.target, "a service")
             if change.after not in {"enabled", "restarted"}:
                 raise ValueError(f"{name} cannot become {printable(str(change.after))}")
-            if change.after == "restarted" and not {name, name.removesuffix(".service")} & set(job.restart):
+            # That unit is fleet's own, and does nothing but set the timeouts.
+            allowed = {IPVS_UNIT, *job.restart}
+            if change.after == "restarted" and not {name, name.removesuffix(".service")} & allowed:
                 raise ValueError(f"the plan restarts {name}, which the rollout does not name")
             return _call("change_unit", name, change.after)
 

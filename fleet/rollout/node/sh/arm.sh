@@ -5,20 +5,24 @@
 #   boot_unit   the unit that finishes an undo which a reboot has interrupted
 #   boot_start  the same for OpenRC's local
 
-# arm SECONDS: fails with $said where the undo cannot be armed.
+# arm SECONDS: fails with $said where the undo cannot be armed. The timer comes first, so that whatever is pending has
+# one.
 arm() {
   began "$$"
   clock
   look_up_boot
   p_run=$run p_who=$changes_who p_since=$changes_since p_deadline=$((now + $1))
   put "$dir/worker" "$$ $start
-" && put "$home/.fleet-pending" "run $p_run
+" && start_timer "$1" && write_pending && install_hook
+}
+
+write_pending() {
+  put "$home/.fleet-pending" "run $p_run
 who $p_who
 since $p_since
 boot $boot
 deadline $p_deadline
-" && said=$({ sync "$home/.fleet-pending" && mv -f "$home/.fleet-pending" "$home/pending" && sync "$home"; } 2>&1) &&
-    install_hook && start_timer "$1"
+" && said=$({ sync "$home/.fleet-pending" && mv -f "$home/.fleet-pending" "$home/pending" && sync "$home"; } 2>&1)
 }
 
 start_timer() {

@@ -110,7 +110,7 @@ look_for_moves() {
     [ -n "$todo" ] && [ "$kind" = file ] || continue
     eval "index=\$watch_of_$number"
     eval "is=\$is_$index sum=\$sum_$index"
-    [ "$is $sum" = "file $after" ] || [ "$is $after" = 'absent absent' ] || [ "$is" = "$was" ] && is_as_before ||
+    [ "$is $sum" = "file $after" ] || [ "$is $after" = 'absent absent' ] || { [ "$is" = "$was" ] && is_as_before; } ||
       moved="$moved$target is not as the run left it
 "
   done

@@ -15,16 +15,18 @@ disarm() {
       [ "$kind" != file ] || [ -z "$todo" ] || rm -f "$new" "$old" "$part"
     done
   fi
-  rm -f "$unit_folder/sysinit.target.wants/fleet-undo.service" "$unit_folder/fleet-undo.service" "$local_hook" \
-    "$unit_folder/.fleet-undo.service" "${local_hook%/*}/.fleet-undo"
-  [ ! -e "$dir/wants" ] || rmdir "$unit_folder/sysinit.target.wants"
   load_pending
-  [ "$p_run" != "$run" ] || {
+  # Another run may be pending by now, and then all of this is its own.
+  if [ "${p_run:-$run}" = "$run" ]; then
+    rm -f "$unit_folder/sysinit.target.wants/fleet-undo.service" "$unit_folder/fleet-undo.service" "$local_hook" \
+      "$unit_folder/.fleet-undo.service" "${local_hook%/*}/.fleet-undo" "$home/.fleet-pending"
+    [ ! -e "$dir/wants" ] || rmdir "$unit_folder/sysinit.target.wants"
     rm -f "$home/pending"
     sync "$home"
     p_run=
-  }
+  fi
   stop_timer
+  return 0
 }
 
 stop_timer() {

@@ -30,12 +30,23 @@ enter() {
   }
   take_lock "$1" || return 1
   load_pending
-  [ -n "$p_run" ] || return 0
   asked=$run
-  run=$p_run
-  settle
+  [ -z "$p_run" ] || {
+    run=$p_run
+    settle
+  }
   run=$asked
   dir=$home/runs/$run
+  [ "$p_run" != "$run" ] || return 0
+  look_up_state
+  case $state in
+    armed | applied | undoing)
+      # It was ended before it could wait for anything.
+      way=timer
+      undo_run
+      ;;
+  esac
+  return 0
 }
 
 # How many seconds a timer may be late before it counts as lost.

@@ -26,8 +26,11 @@ undo_file() {
       undo_failed "$target could not be given back: it is a directory now"
       return
     fi
-    # Where both are names of the same file, a rename leaves both.
-    said=$({ mv -f "$old" "$target" && rm -f "$old"; } 2>&1) || {
+    if is_not_replaced; then
+      rm -f "$old"
+      return
+    fi
+    said=$(mv -f "$old" "$target" 2>&1) || {
       understand "$said"
       undo_failed "$target could not be given back: $words"
       return
@@ -38,6 +41,15 @@ undo_file() {
 
 same_bytes() {
   [ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]
+}
+
+# Whether the old file has both names still; then it is not to be renamed.
+is_not_replaced() {
+  if [ -L "$old" ]; then
+    [ -L "$target" ] && [ "$(readlink "$target")" = "$(readlink "$old")" ]
+  else
+    [ ! -L "$target" ] && [ "$target" -ef "$old" ]
+  fi
 }
 
 is_as_before() {
@@ -56,7 +68,7 @@ undo_live() {
   fold "$(cat "$path")"
   [ "$folded" != "$before" ] || return
   # After a reboot only what our files have brought back is ours.
-  [ -n "$same_boot" ] || [ -n "$got" ] && [ "$folded" = "$reads" ] || [ "$folded" = "$after" ] || return
+  [ -n "$same_boot" ] || { [ -n "$got" ] && [ "$folded" = "$reads" ]; } || [ "$folded" = "$after" ] || return
   # Even an empty value is a line.
   printf '%s\n' "$before" >"$path"
   fold "$(cat "$path")"

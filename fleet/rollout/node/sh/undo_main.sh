@@ -10,7 +10,8 @@ undo_main() {
   if [ -n "$3" ]; then
     began "$$"
     put "$dir/timer" "$$ $start
-" && printf 'waiting\n'
+" || exit 1
+    printf 'waiting\n'
     exec >/dev/null
     sleep "$3"
   fi
