@@ -1,5 +1,6 @@
 #!/bin/sh
-# The demo: a lab fleet of real nodes on this machine, audited over SSH. Everything it makes is removed at its end.
+# The demo: a lab fleet of real nodes on this machine, audited, changed and changed back over SSH. Everything it makes is
+# removed at its end.
 set -eu
 
 NODES=${NODES:-12}
@@ -12,8 +13,13 @@ fi
 
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
-# Findings (exit code 3) are what the demo is there to show; any other failure ends it.
+# Findings (exit code 3) are what the demo is there to show; any other failure ends it, but for the one it announces.
 show() {
+    expected=3
+    if [ "$1" = --refused ]; then
+        expected=1
+        shift
+    fi
     printf '%s$ fleet' "$dim"
     for word; do
         case $word in *[!A-Za-z0-9/._-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
@@ -23,7 +29,7 @@ show() {
     fleet "$@" || status=$?
     case $status in
         0) ;;
-        3) printf '%s(exit code 3: there is something to report)%s\n' "$dim" "$plain" ;;
+        "$expected") printf '%s(exit code %s: there is something to report)%s\n' "$dim" "$status" "$plain" ;;
         *) exit "$status" ;;
     esac
 }
@@ -63,7 +69,37 @@ show audit stop-conntrack-resets
 say '4. Why: each finding once, with the nodes that have it'
 show audit stop-conntrack-resets -l 'k3s-server or k3s-agent' -v
 
-say '5. The plan: what would be changed, and why; still nothing is'
-show plan stop-conntrack-resets -l 'web and not web-006 or db'
+say '5. A playbook with a rollout: one node first, then half of them at a time, each batch behind a gate'
+playbook=$state/demo.yaml
+cat >"$playbook" <<'END'
+name: Demo
+hosts: web and not web-006 or db
+profiles: [conntrack, tcp]
+rollout:
+  serial: [1, 50%]
+  confirm_within: 60s
+  gates: [verify]
+END
+cat "$playbook"
+
+say '6. The plan: what would be changed, and why; still nothing is. It is saved, for review'
+show plan "$playbook" --out "$state/plan.json"
+
+say '7. Apply exactly that. Each node arms an undo before its first write; only a verified batch is confirmed'
+show apply "$state/plan.json" --yes --state-dir "$state"
+
+say '8. The same nodes, audited again'
+show audit "$playbook"
+
+say '9. Once more: nothing is left to do'
+show apply "$state/plan.json" --yes --state-dir "$state"
+
+say '10. Take it back. Some nodes would be left without any protection: they refuse, and say why'
+run=$(fleet rollback --list -f json --state-dir "$state" | sed -n 's/^ *"id": "\(.*\)",$/\1/p' | tail -n 1)
+show --refused rollback "$run" --yes --state-dir "$state"
+
+say '11. On this lab that is meant: bytes, modes and live values as they were'
+show rollback "$run" --force --yes --state-dir "$state"
+show rollback --list --state-dir "$state"
 
 say 'The lab is removed now. To keep one: fleet lab up -n 12'

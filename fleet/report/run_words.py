@@ -17,6 +17,9 @@ ENDS: Final[dict[RunStatus, str]] = {
 }
 """What follows ``run ID``."""
 
+_REFUSED: Final = frozenset({"moved", "refused"})
+"""Kinds of errors with which a rollback leaves a node alone unless it is forced."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)")
 
 
@@ -73,8 +76,9 @@ def _apply_steps(result: RunResult) -> Iterator[str]:
 
 
 def _rollback_steps(result: RunResult) -> Iterator[str]:
-    if moved := [host for host in result.hosts.values() if host.error is not None and host.error.kind == "moved"]:
-        yield f"{named(moved)}: look at what moved; to overwrite it: {_again(result, moved)} --force"
+    refused = [host for host in result.hosts.values() if host.error is not None and host.error.kind in _REFUSED]
+    if refused:
+        yield f"{named(refused)}: read why; to take it back all the same: {_again(result, refused)} --force"
 
 
 def _again(result: RunResult, hosts: Sequence[HostRun]) -> str:

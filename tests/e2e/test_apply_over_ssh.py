@@ -1,6 +1,7 @@
 """``fleet apply`` on real nodes, as an operator runs it."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,7 +183,8 @@ def test_ctrl_c_once_takes_back_the_batch_and_says_so(nodes: lab.Lab, tmp_path: 
 def test_ctrl_c_twice_ends_at_once_and_the_run_can_be_taken_up_again(nodes: lab.Lab, tmp_path: Path) -> None:
     before = state_of(nodes)
     # The hook holds up the first stop: a host in flight is finished.
-    playbook = write_playbook(tmp_path, "rollout: {serial: 2, before: [sh, -c, 'exec sleep 60']}\n")
+    hook = "before: [sh, -c, 'test -e go || exec sleep 60']"
+    playbook = write_playbook(tmp_path, f"rollout: {{serial: 2, {hook}}}\n")
     with started("apply", playbook, "-i", nodes.inventory, "--yes", "--state-dir", "state", cwd=tmp_path) as process:
         wait_for_events(tmp_path / "state", 1, event="intent", phase="hook")
         interrupt(process)
@@ -194,6 +196,70 @@ def test_ctrl_c_twice_ends_at_once_and_the_run_can_be_taken_up_again(nodes: lab.
     assert (code, out) == (130, "")
     assert "stopped at once" in error
     assert "Traceback" not in error
+    assert state_of(nodes) == before
+    (tmp_path / "go").touch()
+    [run] = (tmp_path / "state/runs").iterdir()
+    resumed = fleet(
+        "apply",
+        "--resume",
+        run.name,
+        "-i",
+        nodes.inventory,
+        "--yes",
+        "-f",
+        "json",
+        "--state-dir",
+        "state",
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert result_of(resumed)["summary"]["changed"] == 4
+    again = fleet("apply", "--resume", run.name, "-i", nodes.inventory, "--yes", "--state-dir", "state", cwd=tmp_path)
+    assert (again.returncode, "nothing to go on with" in again.stderr) == (2, True)
+
+
+def test_a_killed_controller_leaves_a_run_that_another_one_finishes(nodes: lab.Lab, tmp_path: Path) -> None:
+    playbook = write_playbook(tmp_path, SLOW.replace("60s", "4s"))
+    with started("apply", playbook, "-i", nodes.inventory, "--yes", "--state-dir", "state", cwd=tmp_path) as process:
+        wait_for_events(tmp_path / "state", 2, event="host")
+        process.kill()
+        ended(process)
+    first = names(nodes)[0]
+    assert read(nodes, first, FIN) == "47"
+    listed = fleet("rollback", "--list", "--state-dir", "state", cwd=tmp_path).stdout
+    assert "cut off" in listed
+    [run] = (tmp_path / "state/runs").iterdir()
+    resumed = fleet(
+        "apply",
+        "--resume",
+        run.name,
+        "-i",
+        nodes.inventory,
+        "--yes",
+        "-f",
+        "json",
+        "--state-dir",
+        "state",
+        cwd=tmp_path,
+    )
+    data = result_of(resumed)
+    assert (resumed.returncode, data["summary"]["changed"]) == (0, 4), resumed.stderr
+    assert {host["node"] for host in data["hosts"].values()} == {"after"}
+    assert "".join(leftovers_of(nodes, name) for name in names(nodes)) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_a_lost_terminal_stop_as_gently_as_ctrl_c(
+    number: signal.Signals, nodes: lab.Lab, tmp_path: Path
+) -> None:
+    before = state_of(nodes)
+    playbook = write_playbook(tmp_path, SLOW)
+    with started("apply", playbook, "-i", nodes.inventory, "--yes", "--state-dir", "state", cwd=tmp_path) as process:
+        wait_for_events(tmp_path / "state", 2, event="host")
+        process.send_signal(number)
+        code, out, _ = ended(process)
+    assert code == 130
+    assert "fleet apply --resume" in out
     assert state_of(nodes) == before
 
 

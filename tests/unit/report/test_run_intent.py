@@ -6,11 +6,13 @@ import pytest
 from support.golden import assert_golden
 from support.hostile import TRICKS
 from support.plans import plan_of
+from support.runs import RUN, host_run, run_of, sample_run
 
 from fleet.model.finding import Failure
 from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, Rollout, VerifyGate, Window
 from fleet.plan import Change, HostPlan, NodePlan, Plan, Refused, Remedy
 from fleet.report.intent_terminal import Intent, gate_words, hosts_to_change, render_intent
+from fleet.report.past_run_terminal import render_resume, render_rollback
 
 CHANGE = Change(
     kind="sysctl",
@@ -104,6 +106,21 @@ def test_nothing_from_elsewhere_steers_the_terminal(trick: str) -> None:
     rollout = Rollout(before=(trick,), restart=(trick,), gates=(CommandGate(command=(trick,)),))
     lines = render_intent(Intent(plan=replace(plan, rollout=rollout), batches=[[trick]]), width=None).plain
     assert all(line.isprintable() for line in lines.split("\n"))
+
+
+def test_a_rollback_says_what_it_gives_back_and_what_it_refuses() -> None:
+    run = sample_run()
+    lines = render_rollback(run, ["web-01", "web-02", "web-03"], force=False, width=None).plain
+    assert RUN in lines
+    assert "3 hosts with something to take back: web-{01..03}" in lines
+    assert "refuses" in lines
+    assert "forces" in render_rollback(run, [], force=True, width=None).plain
+
+
+def test_a_resume_says_how_far_the_run_is() -> None:
+    lines = render_resume(run_of(host_run("a"), status="running"), width=None).plain
+    assert f"{RUN}, apply of play.yaml, started 2026-11-20T12:15:00.000Z; it is not finished" in lines
+    assert "1 host: 1 changed" in lines
 
 
 def test_each_gate_has_words() -> None:

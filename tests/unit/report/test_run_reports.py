@@ -121,10 +121,11 @@ def test_in_a_rollback_the_state_before_is_the_success(host: HostRun, words: str
             run_of(
                 host_run("a", status="failed", node="after", error=RunError(kind="moved", message="moved")),
                 host_run("b", status="unreachable", node="unknown"),
+                host_run("c", status="failed", node="after", error=RunError(kind="refused", message="unprotected")),
                 kind="rollback",
                 plan_run=RUN,
             ),
-            [f"fleet rollback {RUN} -l b", f"fleet rollback {RUN} -l a --force"],
+            [f"fleet rollback {RUN} -l b", f"fleet rollback {RUN} -l a,c --force"],
         ),
     ],
 )
