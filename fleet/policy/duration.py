@@ -30,3 +30,12 @@ Duration = Annotated[
     pydantic.BeforeValidator(parse_duration),
     pydantic.WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
 ]
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError("must be longer than 0s")
+    return value
+
+
+PositiveDuration = Annotated[Duration, pydantic.AfterValidator(_positive)]

@@ -78,7 +78,7 @@ class Site:
 
     def left(self) -> list[str]:
         """What a run has left on the nodes beside its records."""
-        look = "ls -A /var/lib/fleet | grep -vx -e runs -e lock; pgrep -af '[u]ndo.sh'; find /etc -name '.fleet-*'; true"
+        look = "ls -A /var/lib/fleet | grep -vx -e runs -e lock; pgrep -af '[u]ndo.sh'; find /etc -name '.fleet-*'; :"
         return [line for name in self.names for line in self.on(name, look).splitlines()]
 
     def on(self, node: str, command: str) -> str:
