@@ -7,6 +7,7 @@ from pydantic import Field
 from fleet.document import Items, StrictModel
 from fleet.model.errors import HostErrorKind
 from fleet.model.facts import NodeFileKind
+from fleet.model.finding import Moment
 from fleet.model.rollout import Rollout
 from fleet.plan.model import ChangeKind, Encoding, KeptReason, PlanStatus
 
@@ -102,6 +103,7 @@ class PreconditionsJson(StrictModel):
     files: dict[str, FileStateJson]
     live: dict[str, str | None]
     writers: Items[str]
+    protected: Items[Moment] = Field(description="When INVALID segments could not reset connections, as it was.")
 
 
 class HostPlanJson(StrictModel):

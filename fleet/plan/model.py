@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fleet.model.facts import NodeFileKind
-from fleet.model.finding import Failure
+from fleet.model.finding import Failure, Moment
 from fleet.model.rollout import Rollout
 
 ChangeKind = Literal["file", "module", "sysctl", "unit"]
@@ -107,12 +107,14 @@ class Preconditions:
             units that are changed.
         live: values of the sysctl keys that are changed.
         writers: what else writes these keys, one sentence each.
+        protected: when INVALID segments could not reset connections anyway, so that no way back leaves less than that.
     """
 
     boot_id: str | None
     files: Mapping[str, FileState]
     live: Mapping[str, str | None]
     writers: tuple[str, ...]
+    protected: tuple[Moment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,9 @@ def preconditions(
         files={path: _state(path, facts.files.get(path)) for path in paths},
         live=live,
         writers=tuple(dict.fromkeys(_writers(goals, outlook))),
+        protected=tuple(
+            moment for moment, verdict in outlook.protection.moments.items() if verdict.status.startswith("protected")
+        ),
     )
 
 

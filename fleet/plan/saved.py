@@ -157,6 +157,7 @@ def _loaded(name: str, host: HostPlanJson) -> HostPlan:
                 files={path: FileState(**state.model_dump()) for path, state in held.files.items()},
                 live=held.live,
                 writers=held.writers,
+                protected=held.protected,
             )
             if held is not None
             else None,

@@ -17,18 +17,22 @@ def is_about_protection(plan: NodePlan) -> bool:
 
 
 def unprotected(plan: NodePlan, facts: NodeFacts) -> tuple[str, ...]:
-    """Why taking a plan back would let INVALID segments reset connections that they cannot reset now.
+    """Why taking a plan back would leave a node worse than it was before: INVALID segments could reset connections.
+
+    A node that nothing protected before the plan either is only as it was then.
 
     Args:
-        plan: what was carried out.
+        plan: what was carried out, with what protected the node before.
         facts: of the node as it is now.
     """
+    before = () if plan.preconditions is None else plan.preconditions.protected
     now = look_ahead(facts, ()).protection.moments
     then = look_ahead(_taken_back(facts, reversed(plan.changes)), ()).protection.moments
     return tuple(
-        f"{moment.replace('_', ' ')} the node is {now[moment].status}, and would be without: {verdict.reason}"
+        f"{moment.replace('_', ' ')} the node is {now[moment].status}, was protected before the run"
+        f" too, and would then not be: {verdict.reason}"
         for moment, verdict in then.items()
-        if verdict.status == "unprotected" and now[moment].status.startswith("protected")
+        if moment in before and verdict.status == "unprotected" and now[moment].status.startswith("protected")
     )
 
 

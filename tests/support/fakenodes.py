@@ -38,7 +38,7 @@ PLAN = NodePlan(
     refused=(),
     remedies=(),
     risks=(),
-    preconditions=Preconditions(boot_id=None, files={}, live={FIN: WAS}, writers=()),
+    preconditions=Preconditions(boot_id=None, files={}, live={FIN: WAS}, writers=(), protected=()),
 )
 NOTHING = NodePlan(changes=(), kept=(), refused=(), remedies=(), risks=(), preconditions=None)
 

@@ -227,5 +227,5 @@ def plan(
         refused=(),
         remedies=(),
         risks=(),
-        preconditions=Preconditions(boot_id=boot_id, files=files or {}, live=live or {}, writers=()),
+        preconditions=Preconditions(boot_id=boot_id, files=files or {}, live=live or {}, writers=(), protected=()),
     )

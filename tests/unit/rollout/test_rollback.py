@@ -12,7 +12,7 @@ from support.plans import FILE, LIBERAL
 from fleet.model.errors import UsageError
 from fleet.model.facts import InvalidRule, NodeFacts
 from fleet.model.rollout import Rollout, RunResult
-from fleet.plan import Change, NodePlan
+from fleet.plan import Change, NodePlan, Preconditions
 from fleet.rollout import ApplyRequest, RollbackRequest, apply, plan_of, rollback, runs
 from fleet.rollout.trap import is_about_protection, unprotected
 
@@ -121,7 +121,10 @@ def test_a_stop_leaves_the_other_hosts_as_they_are(fake_nodes: Make, tmp_path: P
 
 LIBERAL_LIVE = Change(kind="sysctl", target=LIBERAL, before="0", after="1", diff="", reason="", controls=())
 LIBERAL_FILE = Change(kind="file", target=FILE, before=None, after=f"{LIBERAL} = 1\n", diff="", reason="", controls=())
-TRAP = replace(PLAN, changes=(LIBERAL_FILE, LIBERAL_LIVE), next_boot={LIBERAL: "1"})
+BY_RULE = Preconditions(
+    boot_id=None, files={}, live={LIBERAL: "0"}, writers=(), protected=("now", "after_proxy_restart", "after_reboot")
+)
+TRAP = replace(PLAN, changes=(LIBERAL_FILE, LIBERAL_LIVE), next_boot={LIBERAL: "1"}, preconditions=BY_RULE)
 RULE = InvalidRule(
     backend="iptables-nft", text="-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name x -j DROP"
 )
@@ -139,9 +142,13 @@ def trapped(**overrides: object) -> NodeFacts:
 def test_be_liberal_is_not_taken_back_where_nothing_else_protects_the_node() -> None:
     [reason] = [each for each in unprotected(TRAP, trapped()) if each.startswith("now")]
     assert reason == (
-        "now the node is protected by be_liberal, and would be without:"
+        "now the node is protected by be_liberal, was protected before the run too, and would then not be:"
         " nf_conntrack_tcp_be_liberal is 0 and no rule drops INVALID segments"
     )
+
+
+def test_a_node_that_nothing_protected_before_may_be_as_it_was() -> None:
+    assert not unprotected(replace(TRAP, preconditions=replace(BY_RULE, protected=())), trapped())
 
 
 def test_where_the_rule_is_there_it_may_be_taken_back() -> None:
@@ -166,6 +173,6 @@ def test_the_trap_is_refused_unless_it_is_forced(
     host = take_back(nodes, tmp_path, done.run_id).hosts["n001"]
     assert host.error is not None
     assert (host.status, host.node, host.error.kind) == ("failed", "after", "refused")
-    assert "the node is protected by be_liberal, and would be without" in host.error.message
+    assert "the node is protected by be_liberal, was protected before" in host.error.message
     assert nodes.nodes["n001"].runs == {done.run_id: "confirmed"}
     assert take_back(nodes, tmp_path, done.run_id, force=True).hosts["n001"].status == "undone"
