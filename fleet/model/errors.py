@@ -4,6 +4,7 @@ FleetError                  the root; the command line turns it into a message, 
 ├── UsageError              the request cannot be carried out as asked (exit 2)
 │   └── DocumentError       a file does not load: path, line, column, hint (exit 2)
 ├── LabError                the local lab cannot be built or found (exit 1)
+├── ProofError              the reset cannot be reproduced on this machine (exit 1)
 └── HostError               one host could not be read or changed (exit 1); ``kind`` says which of:
     ├── UnreachableError    no connection, or the connection was lost
     ├── AuthError           the node did not accept us
@@ -54,6 +55,10 @@ class DocumentError(UsageError):
 
 class LabError(FleetError):
     """The local lab cannot be built, found or removed."""
+
+
+class ProofError(FleetError):
+    """The reset cannot be reproduced on this machine."""
 
 
 class HostError(FleetError):

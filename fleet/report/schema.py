@@ -11,6 +11,7 @@ from fleet.report.audit_json import AuditJson
 from fleet.report.compare_json import ComparisonJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
+from fleet.report.prove_json import ProofJson
 from fleet.report.run_json import ApplyJson
 from fleet.report.runs_json import RunsJson
 
@@ -29,5 +30,6 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},
         "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},
+        "prove": {"$schema": DIALECT, **ProofJson.model_json_schema()},
         "runs": {"$schema": DIALECT, **RunsJson.model_json_schema()},
     }

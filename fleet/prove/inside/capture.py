@@ -17,7 +17,7 @@ class Capture:
     """Listens to all interfaces of one place."""
 
     def __init__(self, world: World, place: str) -> None:
-        self._socket = world.socket(place, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
+        self._socket = world.open_socket(place, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SAW_ALL)
         self._socket.setblocking(False)
 

@@ -32,37 +32,39 @@ def flush() -> None:
         _acknowledged(netlink, 1)
 
 
-def entries_of(port: int) -> int:
-    """How many live entries have this destination port; those that have expired are not counted."""
+def source_ports(port: int) -> set[int]:
+    """Of the live TCP entries to this destination port; those that have expired are not among them."""
     with _netlink() as netlink:
+        wanted = struct.pack("!H", port)
         netlink.send(_message(_GET, _REQUEST | _DUMP, b""))
-        wanted = struct.pack("=HH", 6, _DESTINATION_PORT) + struct.pack("!H", port)
-        found = 0
+        found: set[int] = set()
         for kind, body in _messages(netlink):
             if kind == _DONE:
                 return found
             if kind == _ERROR:
                 _raise(body)
-            found += wanted in _attribute(body[4:], _TUPLE_ORIGINAL)
+            protocol = _attribute(_attribute(body[4:], _TUPLE_ORIGINAL), _TUPLE_PROTOCOL)
+            if _attribute(protocol, _NUMBER) == b"\x06" and _attribute(protocol, _DESTINATION_PORT) == wanted:
+                found.add(int.from_bytes(_attribute(protocol, _SOURCE_PORT), "big"))
     raise AssertionError("netlink answers until it is done")
 
 
-def fill(count: int) -> int:
-    """Add assured UDP entries between addresses that nobody has, until there are that many more or no more fit.
+def fill(start: int = 0) -> int:
+    """Add assured UDP entries between addresses that nobody has, until no more fit.
+
+    Args:
+        start: the number of those that an earlier call has added.
 
     Returns:
-        How many were added.
+        The number of those that have been added by now.
     """
-    added = 0
     with _netlink() as netlink:
-        for start in range(0, count, _BATCH):
-            batch = range(start, min(start + _BATCH, count))
-            netlink.send(b"".join(_udp_entry(number) for number in batch))
-            refused = _acknowledged(netlink, len(batch), may_fail=True)
-            added += len(batch) - refused
+        while True:
+            netlink.send(b"".join(_udp_entry(number) for number in range(start, start + _BATCH)))
+            refused = _acknowledged(netlink, _BATCH, may_fail=True)
+            start += _BATCH - refused
             if refused:
-                break
-    return added
+                return start
 
 
 def _udp_entry(number: int) -> bytes:

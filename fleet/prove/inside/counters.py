@@ -32,7 +32,11 @@ def read() -> Counters:
 
 def moved(before: Mapping[str, int], after: Mapping[str, int]) -> Counters:
     """By how much those counters rose that tell resets and losses."""
-    return {name: after[name] - before.get(name, 0) for name in sorted(_KEPT & set(after)) if after[name] > before.get(name, 0)}
+    return {
+        name: after[name] - before.get(name, 0)
+        for name in sorted(_KEPT & set(after))
+        if after[name] > before.get(name, 0)
+    }
 
 
 def _conntrack() -> Counters:

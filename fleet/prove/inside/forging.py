@@ -24,7 +24,7 @@ def forged(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, 
     backend, _ = listen(world)
     pairs = connect(world, backend, runs, dialer=dialer)
     measuring = Measuring(world, dialer)
-    raw = world.socket(SERVER, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    raw = world.open_socket(SERVER, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     for pair in pairs:
         peer = pair.server.socket.getpeername()[0]
         raw.sendto(forge(pair.server.socket, above=parameters["above"]), (peer, 0))

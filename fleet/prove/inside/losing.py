@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import conntrack
+from .filling import MOST_ENTRIES, TOO_LARGE, table_size
 from .measuring import Measuring
-from .pairs import connect, converse, listen, seen
+from .pairs import Pair, connect, converse, listen, seen
 from .world import CLIENT, NODE, OTHER_BACKEND, SERVICE, World
+
+# The kernel looks through the whole table about once a minute.
+_EVICTED_WITHIN = 150.0
 
 
 def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,8 +22,9 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
     Args:
         world: where.
         runs: connections.
-        parameters: ``by`` ``flush`` or ``expiry``; ``first``, who speaks; ``silence``, seconds; ``half_closed``;
-            ``other_backend``: the Service has another backend when the entry is gone; ``keepalive``: seconds, or None.
+        parameters: ``by`` ``flush``, ``expiry`` or ``eviction``; ``first``, who speaks; ``silence``, seconds;
+            ``half_closed``; ``other_backend``: the Service has another one when the entry is gone; ``keepalive``:
+            seconds, or None.
     """
     backend, _ = listen(world)
     pairs = connect(world, backend, runs, dialer=CLIENT, keepalive=parameters["keepalive"])
@@ -30,11 +35,38 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
     world.enter(NODE)
     if parameters["by"] == "flush":
         conntrack.flush()
+    elif parameters["by"] == "eviction":
+        if table_size(world) > MOST_ENTRIES:
+            return {"skipped": TOO_LARGE.format(table_size(world))}
+        if left := _evict(world, pairs):
+            return {"skipped": f"the kernel has not evicted {left} of {runs} entries within {_EVICTED_WITHIN:.0f} s"}
     # Silence is what is tried here: there is nothing to wait for.
     time.sleep(parameters["silence"])
-    world.enter(NODE)
-    left = conntrack.entries_of(SERVICE[1])
+    left = _entries(world, pairs)
     if parameters["other_backend"]:
         world.serve(OTHER_BACKEND)
     outcomes = converse(pairs, first=parameters["first"])
     return measuring.result(outcomes, seen(pairs), {"entries left": f"{left} of {runs}"})
+
+
+def _entries(world: World, pairs: Sequence[Pair]) -> int:
+    """How many of the connections the node still knows."""
+    world.enter(NODE)
+    known = conntrack.source_ports(SERVICE[1])
+    return sum(pair.client.socket.getsockname()[1] in known for pair in pairs)
+
+
+def _evict(world: World, pairs: Sequence[Pair]) -> int:
+    """Keep the table full until the kernel has thrown out the half-closed ones; returns how many are left.
+
+    gc_worker does so where the table is more than 95 per cent full:
+    https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/netfilter/nf_conntrack_core.c
+    """
+    deadline = time.monotonic() + _EVICTED_WITHIN
+    added = 0
+    while (left := _entries(world, pairs)) and time.monotonic() < deadline:
+        added = conntrack.fill(added)
+        time.sleep(0.5)
+    # The burst is over: what is tried is the lost entry, and not that a full table takes no new one.
+    conntrack.flush()
+    return left

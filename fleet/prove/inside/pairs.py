@@ -73,7 +73,7 @@ def listen(world: World) -> tuple[socket.socket, socket.socket]:
     """A listening socket on each backend."""
     sockets = []
     for backend in (BACKEND, OTHER_BACKEND):
-        listener = world.socket(SERVER)
+        listener = world.open_socket(SERVER)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.settimeout(_LONG)
         listener.bind(backend)
@@ -96,7 +96,7 @@ def connect(
     """
     pairs = []
     for _ in range(count):
-        client = world.socket(dialer)
+        client = world.open_socket(dialer)
         client.settimeout(_LONG)
         if keepalive is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -130,7 +130,7 @@ def fence(world: World, dialer: str) -> None:
 
     Packets of one processor keep their order, and the proof runs on one: when a datagram is back, they are through.
     """
-    server, client = (world.socket(place, socket.AF_INET, socket.SOCK_DGRAM) for place in (SERVER, dialer))
+    server, client = (world.open_socket(place, socket.AF_INET, socket.SOCK_DGRAM) for place in (SERVER, dialer))
     for end, place in ((server, SERVER), (client, dialer)):
         end.settimeout(_LONG)
         end.bind((ADDRESSES[place], 0))

@@ -64,7 +64,7 @@ class World:
             for key, value in settings.items():
                 self._set(place, key, value)
 
-    def socket(self, place: str, *kind: int) -> socket.socket:
+    def open_socket(self, place: str, *kind: int) -> socket.socket:
         """A socket in that namespace, as `socket.socket` makes it, that is closed with the world."""
         self.enter(place)
         return self._owned.enter_context(socket.socket(*kind))
@@ -105,7 +105,9 @@ class World:
             )
         self._set(NODE, "net.ipv4.ip_forward", "1")
         self.enter(CLIENT)
-        self._ip("link set lo up", "address add 10.0.1.2/24 dev eth0", "link set eth0 up", "route add default via 10.0.1.1")
+        self._ip(
+            "link set lo up", "address add 10.0.1.2/24 dev eth0", "link set eth0 up", "route add default via 10.0.1.1"
+        )
         self.enter(SERVER)
         self._ip(
             "link set lo up",

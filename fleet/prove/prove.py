@@ -1,0 +1,99 @@
+"""The whole proof: every scenario under each of its fixes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+
+from fleet import __version__
+from fleet.kernel.version import parse_release
+from fleet.model.proof import Cell, Fix, Proof, ScenarioProof
+from fleet.prove.answer import Answer
+from fleet.prove.bench import measure
+from fleet.prove.scenario import Node, Scenario, cell_request
+from fleet.runner.audit import iso
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is proved.
+
+    Attributes:
+        values_from: the host whose values the node has; empty for the kernel's defaults.
+        playbook: as the operator named it.
+        notes: what the operator should know of it.
+    """
+
+    node: Node
+    values_from: str
+    playbook: str
+    notes: tuple[str, ...] = ()
+
+
+def prove(
+    subject: Subject,
+    scenarios: Sequence[Scenario],
+    *,
+    runs: int,
+    as_root: bool,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Proof:
+    """Make each fault on this kernel, under each fix.
+
+    Args:
+        subject: the node.
+        scenarios: one or more.
+        runs: connections in each cell.
+        as_root: as `fleet.prove.bench.namespaces_of_their_own` found out.
+        progress: told of each cell that is done, by its scenario's name.
+
+    Raises:
+        ProofError: this machine cannot run it.
+    """
+    started = datetime.now(UTC)
+    jobs = [(scenario, fix) for scenario in scenarios for fix in scenario.fixes(subject.node)]
+    requests = [cell_request(scenario, fix, subject.node, runs) for scenario, fix in jobs]
+    measured = measure(requests, as_root=as_root, progress=lambda position: progress(jobs[position][0].name))
+    answers = {(scenario.name, fix): answer for (scenario, fix), answer in zip(jobs, measured, strict=True)}
+    kernel = next(answer.kernel for answer in answers.values())
+    return Proof(
+        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        started=iso(started),
+        finished=iso(datetime.now(UTC)),
+        version=__version__,
+        kernel=kernel,
+        as_root=as_root,
+        runs=runs,
+        values_from=subject.values_from,
+        values=subject.node.values,
+        invalid_rule=subject.node.invalid_rule,
+        playbook=subject.playbook,
+        hardened=subject.node.hardened,
+        scenarios=tuple(
+            ScenarioProof(
+                name=scenario.name,
+                title=scenario.title,
+                shows=scenario.shows,
+                cells=tuple(
+                    _cell(scenario, fix, subject.node, answers[scenario.name, fix])
+                    for fix in scenario.fixes(subject.node)
+                ),
+            )
+            for scenario in scenarios
+        ),
+        notes=subject.notes,
+    )
+
+
+def _cell(scenario: Scenario, fix: Fix, node: Node, answer: Answer) -> Cell:
+    return Cell(
+        fix=fix,
+        promised=scenario.promised(fix, node, parse_release(answer.kernel)),
+        outcomes=answer.outcomes,
+        seen=answer.seen,
+        resets=answer.resets,
+        counters=answer.counters,
+        notes=answer.notes,
+        refused=answer.refused,
+        skipped=answer.skipped,
+    )
