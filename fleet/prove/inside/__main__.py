@@ -59,4 +59,5 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     return {**answer, "refused": world.refused, "kernel": os.uname().release}
 
 
-main()
+if __name__ == "__main__":
+    main()
