@@ -24,7 +24,9 @@ from fleet.model.text import printable
 from fleet.prove.answer import Answer
 from fleet.prove.scenario import BUILD_ONLY
 
-_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where tools are looked for; a user's own path often lacks sbin."""
+
 _NAMESPACES = ("--net", "--pid", "--fork", "--kill-child")
 _USER = ("--user", "--map-root-user")
 _LONGEST_MESSAGE = 400
@@ -181,7 +183,7 @@ def _unshare(*, as_root: bool) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {"PATH": _SEARCH_PATH, "LC_ALL": "C"}
+    return {"PATH": SEARCH_PATH, "LC_ALL": "C"}
 
 
 def _reason() -> str:

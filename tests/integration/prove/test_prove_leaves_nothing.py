@@ -127,9 +127,9 @@ def test_the_programs_need_nothing_but_python(*, as_root: bool, tmp_path: Path) 
 
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, as_root: bool) -> None:
     for tool in ("unshare", "ip", "python3"):
-        found = shutil.which(tool, path=bench_module._SEARCH_PATH)
+        found = shutil.which(tool, path=bench_module.SEARCH_PATH)
         assert found is not None
         (tmp_path / tool).symlink_to(found)
-    monkeypatch.setattr(bench_module, "_SEARCH_PATH", str(tmp_path))
+    monkeypatch.setattr(bench_module, "SEARCH_PATH", str(tmp_path))
     with pytest.raises(ProofError, match="the proof cannot run here: nft is not installed"):
         measure([BUILD_ONLY], as_root=as_root)
