@@ -1,6 +1,7 @@
 """``fleet prove``: the connection reset reproduced, and what each fix does about it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -57,6 +58,10 @@ def prove(
             "--values-from", metavar="HOST", help="Give the node this host's values, instead of the kernel's defaults."
         ),
     ] = None,
+    cured: Annotated[
+        bool,
+        typer.Option("--cured", help="The host must be cured already: as good before any fix as hardened. For gates."),
+    ] = False,
     scenario: Annotated[
         list[str] | None,
         typer.Option("--scenario", "-s", metavar="NAME", help="Only this one; may be given more than once."),
@@ -73,12 +78,15 @@ def prove(
     Exit code 0: all as promised. 1: it cannot run here. 2: usage. 3: a fix does not hold on this kernel, or with these
     values.
     """
+    if cured and values_from is None:
+        raise UsageError("--cured is about a host: name it with --values-from")
     check_output(output)
     chosen = _scenarios(scenario)
     policy = load_playbook(find_playbook(playbook))
     machine = _target(inventory, values_from)
     as_root = prepare()
     subject = _subject(policy, machine, settings, playbook=playbook, values_from=values_from)
+    subject = replace(subject, node=replace(subject.node, is_cured=cured))
     with host_progress("proving", sum(len(each.fixes(subject.node)) for each in chosen)) as progress:
         proof = prove_scenarios(
             subject,

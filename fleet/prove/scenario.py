@@ -16,12 +16,14 @@ class Node:
     Attributes:
         values: sysctls of its network namespace, by key in dots.
         invalid_rule: whether it drops INVALID segments as it forwards.
+        is_cured: whether it must be as good before any fix as hardened, because it was hardened already.
         hardened: what the playbook wants there.
         hardened_pods: what it wants that pods would have to be given themselves.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     invalid_rule: bool = False
+    is_cured: bool = False
     hardened: Mapping[str, str] = field(default_factory=dict)
     hardened_pods: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,6 +71,8 @@ class Scenario:
 
     def promised(self, fix: Fix, node: Node, kernel: KernelVersion) -> frozenset[Outcome]:
         """What may become of a connection under a fix, on this node and kernel."""
+        if fix == "before" and node.is_cured and "hardened" in self.promises:
+            return frozenset({self.promises["hardened"]})
         # A node that is protected already is, before any fix, as under that fix.
         known = node.protection if fix == "before" and node.protection in self.promises else fix
         promise = frozenset({self.promises[known]})

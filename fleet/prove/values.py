@@ -1,6 +1,7 @@
 """From a node's facts and a playbook to the node that the namespaces play."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.invalid import drops_invalid
@@ -34,9 +35,8 @@ def harden(node: Node, wanted: Sequence[Wanted]) -> Node:
         and each.value is not None
         and _is_of_a_namespace(each.control.setting.target)
     }
-    return Node(
-        values=node.values,
-        invalid_rule=node.invalid_rule,
+    return replace(
+        node,
         hardened={
             key: each.value
             for key, each in values.items()

@@ -64,6 +64,13 @@ def test_a_node_that_is_protected_already_promises_as_much_before_any_fix(node: 
     assert ABOVE.promised("before", node, NEW) == {promise}
 
 
+def test_a_node_that_must_be_cured_has_to_be_as_good_as_hardened() -> None:
+    assert ABOVE.promised("before", Node(is_cured=True), NEW) == {"alive"}
+    assert SCENARIOS["host-network"].promised("before", Node(invalid_rule=True, is_cured=True), NEW) == {"alive"}
+    assert SCENARIOS["timeout-server-first"].promised("before", Node(is_cured=True), NEW) == {"reset"}
+    assert SCENARIOS["time-wait"].promised("before", Node(is_cured=True), NEW) == {"stays"}
+
+
 def test_the_rule_promises_nothing_to_a_client_in_the_host_network() -> None:
     assert SCENARIOS["host-network"].promised("before", RULE, NEW) == {"reset"}
 
