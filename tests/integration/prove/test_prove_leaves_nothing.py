@@ -19,8 +19,10 @@ from fleet.prove import SCENARIOS, Node, Subject, prove
 from fleet.prove.bench import measure
 from fleet.prove.scenario import BUILD_ONLY, cell_request
 
-LONG = cell_request(SCENARIOS["timeout-server-first"], "before", Node(), runs=2)
+SHORT = cell_request(SCENARIOS["timeout-server-first"], "before", Node(), runs=2)
 WITHIN = 30.0
+# It would not come to its end by itself while a test waits.
+LONG = SHORT | {"parameters": SHORT["parameters"] | {"silence": 20 * WITHIN}}
 START = (
     "import json, sys; from fleet.prove.bench import measure;"
     " measure([json.loads(sys.argv[1])] * 3, as_root=sys.argv[2] == 'True')"
@@ -63,7 +65,7 @@ def until(met: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def proving(*, as_root: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """A proof of three cells that goes on for some seconds."""
+    """A proof of three cells that goes on until it is ended."""
     with subprocess.Popen([sys.executable, "-c", START, json.dumps(LONG), str(as_root)]) as process:
         # For each cell unshare and the program, which is process 1 of its namespace.
         until(lambda: len(descendants(process.pid)) >= 6, "the cells did not start")
