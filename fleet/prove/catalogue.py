@@ -1,7 +1,7 @@
 """The scenarios, and what each promises under each fix.
 
-The promises are measurements on kernel 6.18, for the older ones on 5.10 and 6.1: docs/prove.md has the table and the
-reasons. A mechanism that needs silence is tried with a timeout of seconds, in the same relation to the silence.
+The promises are measurements on kernel 6.18; of the old segment also on 5.10 and 6.1. docs/prove.md has the table and
+the reasons. A mechanism that needs silence is tried with a timeout of seconds, in the same relation to the silence.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ _TIMEOUT, _SILENCE, _KEEPALIVE = 3, 5.0, 1
 _SHORT, _LONG = {_ESTABLISHED: str(_TIMEOUT)}, {_ESTABLISHED: "3600"}
 # Far above any window; from twice the client's window on conntrack calls a segment INVALID.
 _ABOVE = 1 << 30
-# What the reproducers of 2019 send: https://github.com/tcarmet/k8s-connection-reset
+# What Kubernetes' own regression test sends:
+# https://github.com/kubernetes/kubernetes/blob/master/test/images/regression-issue-74839/main.go
 _OLD = -100_000
 
 
