@@ -38,11 +38,11 @@ stop_timer() {
   fi
 }
 
-# Ends a script that still changes the node for this run, with everything that it has started.
+# Ends a script that still changes the node for this run, with everything that it has started. It is not stopped before
+# that: sudo would stop too, and stay so.
 kill_worker() {
   [ -f "$dir/worker" ] && read -r worker then_began <"$dir/worker" || return
   [ "$worker" != "$$" ] && began "$worker" && [ "$start" = "$then_began" ] || return
-  kill -STOP "$worker"
   family=" $worker "
   grown=1
   while [ -n "$grown" ]; do
