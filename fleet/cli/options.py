@@ -3,7 +3,6 @@
 import functools
 import getpass
 import inspect
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,16 +15,14 @@ import typer
 from fleet.model.connection import TimeLimits
 from fleet.model.errors import UsageError
 from fleet.model.secret import Secret
-from fleet.runner.connection import ConnectionSettings, Credentials
+from fleet.runner.connection import (
+    CREDENTIAL_VARIABLES,
+    ConnectionSettings,
+    Credentials,
+    credential_of_environment,
+)
 
 T = TypeVar("T")
-
-ENVIRONMENT = {
-    "password": "FLEET_SSH_PASSWORD",
-    "passphrase": "FLEET_KEY_PASSPHRASE",
-    "become_password": "FLEET_BECOME_PASSWORD",
-}
-
 
 LONGEST = 86_400.0
 """Seconds that any limit may have; the clocks below take no infinity."""
@@ -135,12 +132,11 @@ def connects(command: Callable[..., T]) -> Callable[..., T]:
 
 def _secret(name: str, prompt: str, *, ask: bool) -> Secret | None:
     if not ask:
-        value = os.environ.get(ENVIRONMENT[name])
-        return Secret(value) if value else None
+        return credential_of_environment(name)
     try:
         with warnings.catch_warnings():
             # Without a terminal getpass would read what is typed, or piped, in the open.
             warnings.simplefilter("error", getpass.GetPassWarning)
             return Secret(getpass.getpass(f"{prompt}: "))
     except (EOFError, getpass.GetPassWarning):
-        raise UsageError(f"{prompt}: no answer; where nobody can type, set ${ENVIRONMENT[name]}") from None
+        raise UsageError(f"{prompt}: no answer; where nobody can type, set ${CREDENTIAL_VARIABLES[name]}") from None

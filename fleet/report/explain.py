@@ -97,6 +97,15 @@ def boot_note(state: SettingState) -> Note | None:
     return Note(kind="boot", label="set by", text=text)
 
 
+def behind_verdict(state: SettingState) -> Iterator[str]:
+    """Lines that stand below a verdict in plain text: the states of a setting, what decides at boot, remedies."""
+    yield f"{state.key}: {', '.join(f'{label} {value}' for label, value in states(state))}"
+    if note := boot_note(state):
+        yield f"{note.label}: {note.text}"
+    for remedy in dict.fromkeys(writer.remedy for writer in state.writers if writer.remedy):
+        yield f"remedy: {remedy}"
+
+
 def _boot(verdict: Verdict, each: Sequence[SettingState]) -> Iterator[Note]:
     """What decides at boot, as far as the verdict does not say it."""
     of_labels: dict[str, list[tuple[str, str]]] = defaultdict(list)

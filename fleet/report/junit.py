@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from fleet.model.finding import Audit, Finding, HostAudit, SettingState
+from fleet.model.finding import Audit, Finding, HostAudit
 from fleet.model.pods import PodRemedy
 from fleet.model.text import printable
-from fleet.report.explain import boot_note, states
+from fleet.report.explain import behind_verdict
 from fleet.report.pod_remedy import POD_REMEDY_TITLE, kubelet_flag, security_context
 from fleet.report.status import finding_counts
 
@@ -42,7 +42,7 @@ def _suite(host: HostAudit, started: str) -> Element:
         _outcome(case, "error", kind=host.error.kind, message=host.error.message)
     settings = {state.key: state for state in host.settings}
     for finding in host.findings:
-        behind = [line for key in finding.settings if key in settings for line in _behind(settings[key])]
+        behind = [line for key in finding.settings if key in settings for line in behind_verdict(settings[key])]
         suite.append(_case(name, finding, behind))
     counts = finding_counts(host.findings)
     cases = len(suite)
@@ -74,14 +74,6 @@ def _case(host: str, finding: Finding, behind: list[str]) -> Element:
 def _outcome(case: Element, tag: str, *, kind: str, message: str, behind: Iterable[str] = ()) -> None:
     # GitLab shows the element's text, Jenkins and others its message: both say it.
     SubElement(case, tag, type=kind, message=_text(message)).text = _lines(message, behind)
-
-
-def _behind(state: SettingState) -> Iterator[str]:
-    yield f"{state.key}: {', '.join(f'{label} {value}' for label, value in states(state))}"
-    if note := boot_note(state):
-        yield f"{note.label}: {note.text}"
-    for remedy in dict.fromkeys(writer.remedy for writer in state.writers if writer.remedy):
-        yield f"remedy: {remedy}"
 
 
 def _of_pods(remedy: PodRemedy) -> Iterator[str]:

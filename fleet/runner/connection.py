@@ -1,5 +1,6 @@
 """Our SSH connection as a nornir connection plugin, named ``fleet``."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,20 @@ class Credentials:
     password: Secret | None = None
     passphrase: Secret | None = None
     become_password: Secret | None = None
+
+
+CREDENTIAL_VARIABLES: Mapping[str, str] = {
+    "password": "FLEET_SSH_PASSWORD",
+    "passphrase": "FLEET_KEY_PASSPHRASE",
+    "become_password": "FLEET_BECOME_PASSWORD",
+}
+"""Variables of the environment by the field of `Credentials` that they fill; an empty one counts as none."""
+
+
+def credential_of_environment(name: str) -> Secret | None:
+    """What the environment has for a field of `Credentials`."""
+    value = os.environ.get(CREDENTIAL_VARIABLES[name])
+    return Secret(value) if value else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,9 +44,10 @@ class Fleet:
         inventory: of nornir; hosts are visited in its order.
         transport: closed with the fleet.
         workers: hosts in flight at most.
+        keep_open: a connection stays open for the next job, until the fleet is closed or a job fails on it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each is of the whole run
         self,
         inventory: Inventory,
         transport: Transport,
@@ -54,10 +55,12 @@ class Fleet:
         settings: ConnectionSettings | None = None,
         workers: int = DEFAULT_WORKERS,
         progress: Progress | None = None,
+        keep_open: bool = False,
     ) -> None:
         ConnectionPluginRegister.register(CONNECTION, FleetConnection)
         self._transport = transport
         self._workers = workers
+        self._keep_open = keep_open
         self._context = RunContext(transport=transport, settings=settings or ConnectionSettings())
         self._nornir = Nornir(
             inventory=inventory,
@@ -80,7 +83,7 @@ class Fleet:
         hosts: Collection[str] | None = None,
         stop: Event | None = None,
     ) -> Mapping[str, T | Exception]:
-        """Open each host's one connection, do the job over it, and close it.
+        """Open each host's one connection, do the job over it, and close it unless connections are kept open.
 
         Args:
             job: called in a worker thread.
@@ -101,16 +104,20 @@ class Fleet:
             if refusals:
                 return Result(host=host, failed=True, exception=refusals[0])
             config = Config(user_defined={CONFIG_KEY: replace(self._context, host=host.name)})
+            keep = False
             try:
                 connection: Connection = host.get_connection(CONNECTION, config)
-                return Result(host=host, result=job(host_view(host), connection))
+                result = job(host_view(host), connection)
+                keep = self._keep_open
+                return Result(host=host, result=result)
             except UsageError as error:
                 refusals.append(error)
                 return Result(host=host, failed=True, exception=error)
             except HostError as error:
                 return Result(host=host, failed=True, exception=error)
             finally:
-                host.close_connections()
+                if not keep:
+                    host.close_connections()
 
         wanted = self._nornir.inventory.hosts.keys() if hosts is None else frozenset(hosts)
         stoppable = self._nornir.with_runner(InterruptibleRunner(self._workers, stop))

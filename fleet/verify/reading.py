@@ -1,0 +1,130 @@
+"""What testinfra says about a setting, put in the place of what the probe said."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from fleet.kernel.values import equal, fold
+from fleet.model.errors import FleetError
+from fleet.model.facts import NodeFacts, NodeFile, Sysctl, Unavailable
+from fleet.model.finding import SettingState
+from fleet.model.text import printable
+from fleet.policy.control import Control
+from fleet.verify.answers import MODULES, builtin_list, builtin_pattern
+
+# Facts that are numbers of the kernel's own; what others are derived from, no module of testinfra reads.
+_KEYS_OF_FACTS: Mapping[str, tuple[str, ...]] = {
+    "conntrack.count": ("count",),
+    "conntrack.max": ("max",),
+    "conntrack.buckets": ("buckets",),
+    "conntrack.usage_percent": ("count", "max"),
+    "conntrack.chain_length": ("max", "buckets"),
+}
+
+
+class AskedFile(Protocol):
+    """What is used of testinfra's module ``file``."""
+
+    exists: bool
+    is_file: bool
+    is_symlink: bool
+    content: bytes
+
+    def contains(self, pattern: str) -> bool:
+        """Search it as grep does."""
+        ...
+
+
+class Asked(Protocol):
+    """What is used of a host of testinfra, which makes its modules known at run time only."""
+
+    def sysctl(self, name: str) -> int | str: ...
+
+    def file(self, path: str) -> AskedFile: ...
+
+
+class ReadingError(FleetError):
+    """Testinfra could not read what the probe had read."""
+
+
+def read_again(control: Control, host: Asked, facts: NodeFacts, state: SettingState | None) -> NodeFacts:
+    """Ask testinfra for what a control rests on.
+
+    Args:
+        control: of the policy.
+        host: of testinfra.
+        facts: what the probe read.
+        state: of the control's sysctl key; None for other settings.
+
+    Returns:
+        the facts themselves where testinfra says the same.
+
+    Raises:
+        ReadingError: testinfra cannot tell.
+    """
+    target = control.setting.target
+    match control.setting.kind:
+        case "sysctl":
+            seen = _with_sysctl(facts, host, target)
+            source = state.boot_source if state is not None and control.state != "live" else None
+            return _with_file(seen, host, source.path) if source is not None else seen
+        case "module":
+            return _with_module(facts, host, target)
+        case "file":
+            return _with_file(facts, host, target)
+        case "fact":
+            return _with_conntrack(facts, host, _KEYS_OF_FACTS.get(target, ()))
+
+
+def _with_sysctl(facts: NodeFacts, host: Asked, key: str) -> NodeFacts:
+    known = facts.sysctls.get(key)
+    if known is None or isinstance(known.value, Unavailable):
+        return facts
+    value = _sysctl(host, key)
+    if equal(key, value, known.value):
+        return facts
+    said = Sysctl(key=key, value=value, writable=known.writable)
+    return replace(facts, sysctls={**facts.sysctls, key: said})
+
+
+def _sysctl(host: Asked, key: str) -> str:
+    try:
+        return fold(str(host.sysctl(key)))
+    except (AssertionError, ValueError) as error:
+        # Testinfra's own: the command failed, or there is no such command.
+        raise ReadingError(f"testinfra cannot read {key}: {printable(str(error), 200)}") from error
+
+
+def _with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
+    known = facts.files.get(path)
+    if known is not None and known.kind == "unreadable":
+        return facts
+    file = host.file(path)
+    if not file.exists and not file.is_symlink:
+        left = {name: each for name, each in facts.files.items() if name != path}
+        return facts if known is None else replace(facts, files=left)
+    if not file.is_file or (known is not None and file.content == known.content):
+        return facts
+    found = known or NodeFile(path=path, kind="file")
+    return replace(facts, files={**facts.files, path: replace(found, content=file.content)})
+
+
+def _with_module(facts: NodeFacts, host: Asked, name: str) -> NodeFacts:
+    loaded, builtin = facts.modules, facts.builtin_modules
+    if isinstance(loaded, Unavailable) or isinstance(builtin, Unavailable):
+        return facts
+    is_there = host.file(f"{MODULES}{name}").exists or host.file(builtin_list(facts.identity.kernel)).contains(
+        builtin_pattern(name)
+    )
+    if is_there == (name in loaded | builtin):
+        return facts
+    return replace(facts, modules=loaded | {name} if is_there else loaded - {name}, builtin_modules=builtin - {name})
+
+
+def _with_conntrack(facts: NodeFacts, host: Asked, fields: tuple[str, ...]) -> NodeFacts:
+    said = facts.conntrack
+    for field in fields:
+        known = getattr(said, field)
+        if not isinstance(known, Unavailable):
+            said = replace(said, **{field: int(_sysctl(host, f"net.netfilter.nf_conntrack_{field}"))})  # type: ignore[arg-type] # a field of numbers
+    return facts if said == facts.conntrack else replace(facts, conntrack=said)

@@ -1,0 +1,94 @@
+"""What a pytest session does with fleet's hosts; registered by `fleet verify` and by the plugin."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from fleet.model.errors import HostError, UsageError
+from fleet.verify.backend import FleetBackend
+from fleet.verify.items import FINDING, HostTest, Playbook
+from fleet.verify.suite import Suite
+
+UNCHECKED = "fleet_unchecked"
+"""The property of a report that says that the host could not be asked; it holds the kind of the error."""
+
+SuiteOf = Callable[[Path], Suite]
+
+
+class Verification:
+    """Hooks: playbooks are test files, and tests that have a ``host`` run once for each host.
+
+    Args:
+        suite_of: loads a playbook.
+        label: what the ids of a playbook's tests begin with; None leaves that to pytest.
+    """
+
+    def __init__(self, suite_of: SuiteOf, label: str | None = None) -> None:
+        self._suite_of = suite_of
+        self._label = label
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Playbook | None:
+        """Take a YAML file that was named itself, not one that lies among the tests, for a playbook."""
+        if file_path.suffix not in {".yaml", ".yml"} or not parent.session.isinitpath(file_path):
+            return None
+        try:
+            suite = self._suite_of(file_path)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
+        label = {"name": self._label, "nodeid": self._label} if self._label else {}
+        return Playbook.of(suite, parent, path=file_path, **label)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give testinfra our hosts, except where a module of tests says which it is for."""
+        own = hasattr(metafunc.module, "testinfra_hosts")
+        metafunc.config.option.hosts = None if own else f"{FleetBackend.NAME}://"
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the tests of one host on one worker of pytest-xdist, which then has the only connection to it."""
+        if config.pluginmanager.hasplugin("xdist"):
+            for item in items:
+                if name := _host_of(item):
+                    item.add_marker(pytest.mark.xdist_group(name))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Read all hosts side by side; a worker of pytest-xdist, which has not been told its hosts, one by one."""
+        if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+            return
+        wanted: dict[Suite, dict[str, None]] = {}
+        for item in session.items:
+            if isinstance(item, HostTest):
+                wanted.setdefault(item.suite, {})[item.host] = None
+        for suite, names in wanted.items():
+            try:
+                suite.read(names)
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Say of a host that could not be asked why, in its own words, and without a traceback."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, HostError):
+            report.longrepr = call.excinfo.getrepr(style="value")
+            report.user_properties.append((UNCHECKED, call.excinfo.value.kind))
+        return report
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Count a test that passed and warns as ``warned``."""
+        if report.when == "call" and report.passed and (FINDING, "warn") in report.user_properties:
+            return "warned", "w", "WARNED"
+        return None
+
+
+def _host_of(item: pytest.Item) -> str:
+    if isinstance(item, HostTest):
+        return item.host
+    callspec = getattr(item, "callspec", None)
+    host = callspec.params.get("_testinfra_host") if callspec else None
+    return host.backend.get_hostname() if isinstance(host, Host) and isinstance(host.backend, FleetBackend) else ""

@@ -1,0 +1,128 @@
+"""A playbook as tests: each control is asserted on what testinfra says about the node."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import cast
+
+from testinfra.host import Host
+
+from fleet.facts import ProbeRequest
+from fleet.model.facts import NodeFacts
+from fleet.model.finding import Finding, SettingState
+from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
+from fleet.policy.control import Control
+from fleet.policy.evaluate import Evaluation
+from fleet.runner.audit import read_facts
+from fleet.transport import Connection
+from fleet.verify.backend import FactsBackend, FleetBackend
+from fleet.verify.nodes import Nodes
+from fleet.verify.reading import Asked, read_again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A control held against a node; ``state`` is that of its sysctl key, None for other settings."""
+
+    finding: Finding
+    state: SettingState | None
+
+
+class Node:
+    """One node whose facts were read.
+
+    Args:
+        policy: a playbook.
+        view: the node in the inventory.
+        facts: what the probe read.
+        host: who is asked once more: testinfra on these facts, or on the node.
+        today: the day that exceptions are held against.
+    """
+
+    def __init__(self, policy: Policy, view: HostView, facts: NodeFacts, host: Asked, today: date) -> None:
+        self._policy = policy
+        self._view = view
+        self._facts = facts
+        self._host = host
+        self._today = today
+
+    @cached_property
+    def _probed(self) -> Evaluation:
+        return self._evaluate(self._facts)
+
+    def hold(self, control: Control) -> Held:
+        """Judge one control by what testinfra says.
+
+        Raises:
+            ReadingError: testinfra cannot tell.
+            HostError: the node did not answer.
+        """
+        held = _held(control, self._probed)
+        if held.finding.status == "skip":
+            return held
+        seen = read_again(control, self._host, self._facts, held.state)
+        return held if seen is self._facts else _held(control, self._evaluate(seen))
+
+    def _evaluate(self, facts: NodeFacts) -> Evaluation:
+        return evaluate(self._policy, facts, host=self._view, today=self._today)
+
+
+class Suite:
+    """The controls of a playbook on those of the nodes that it is for.
+
+    Args:
+        policy: a loaded playbook, checked against the inventory.
+        nodes: the hosts of the session.
+        independent: testinfra reads for itself, over the connection, what the probe has read.
+        today: the day that exceptions are held against.
+    """
+
+    def __init__(self, policy: Policy, nodes: Nodes, *, independent: bool, today: date) -> None:
+        self.policy = policy
+        self.names = tuple(name for name, view in nodes.hosts.items() if policy.hosts.matches(view))
+        self._nodes = nodes
+        self._independent = independent
+        self._today = today
+        self._request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
+        self._read: dict[str, Node | Exception] = {}
+
+    def read(self, names: Iterable[str]) -> None:
+        """Read the facts of those hosts that were not read yet, side by side.
+
+        Raises:
+            UsageError: a host cannot be reached as asked.
+        """
+        outcomes = self._nodes.on_all((name for name in names if name not in self._read), self._probe)
+        self._read |= {
+            name: outcome if isinstance(outcome, Exception) else self._node(name, outcome)
+            for name, outcome in outcomes.items()
+        }
+
+    def node(self, name: str) -> Node:
+        """Give a node, read now if it was not yet.
+
+        Raises:
+            HostError: it could not be read.
+        """
+        self.read([name])
+        node = self._read[name]
+        if isinstance(node, Exception):
+            raise node.with_traceback(None)
+        return node
+
+    def _probe(self, host: HostView, connection: Connection) -> NodeFacts:
+        return read_facts(host, connection, self._request)
+
+    def _node(self, name: str, facts: NodeFacts) -> Node:
+        backend = FleetBackend(name) if self._independent else FactsBackend(name, facts, self._request)
+        host = Host(backend)
+        backend.set_host(host)
+        return Node(self.policy, self._nodes.hosts[name], facts, cast("Asked", host), self._today)
+
+
+def _held(control: Control, seen: Evaluation) -> Held:
+    finding = next(finding for finding in seen.findings if finding.control == control.id)
+    keys = {state.key: state for state in seen.settings}
+    target = control.setting.target
+    return Held(finding=finding, state=keys.get(target) if control.setting.kind == "sysctl" else None)
