@@ -1,24 +1,39 @@
 """``fleet verify``: a playbook as tests on real nodes, beside tests of your own."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from fleet.cli import options
-from fleet.cli.output import check_output, note
+from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
 from fleet.cli.target import target
 from fleet.model.errors import UsageError
+from fleet.model.verification import Verification
 from fleet.policy import load_playbook
+from fleet.report.verify_json import verify_json
+from fleet.report.verify_status import verify_exit_code
+from fleet.report.verify_terminal import render_verification, render_verification_summary
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.inventory import host_views
 from fleet.verify.backend import session
 from fleet.verify.nodes import Nodes
-from fleet.verify.run import Run, run
+from fleet.verify.run import Request
+from fleet.verify.run import verify as run_tests
 from fleet.verify.suite import Suite
+
+
+class Format(StrEnum):
+    """How a verification is told."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 @options.connects
@@ -39,9 +54,9 @@ def verify(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", dir_okay=False, help="Write JUnit XML too.")
     ] = None,
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="As of pytest: more about each test.")
-    ] = 0,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")] = Format.TABLE,
+    output: options.OutputOption = None,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Also warnings; twice: every test.")] = 0,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Run a playbook as tests, one for each control on each node. Nothing is changed.
@@ -51,6 +66,7 @@ def verify(
     if tests is not None and not tests.exists():
         raise UsageError(f"no such file or directory: {tests}")
     check_output(junit)
+    check_output(output)
     path = find_playbook(playbook)
     policy = load_playbook(path)
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
@@ -66,11 +82,21 @@ def verify(
             keep_open=independent or tests is not None,
         ) as fleet,
     ):
-        nodes = Nodes(fleet, (one.host for one in chosen.selected))
+        everyone, groups = host_views(chosen.inventory), tuple(chosen.inventory.groups)
+        nodes = Nodes(fleet, names=chosen.names, inventory=everyone, groups=groups)
         with session(nodes):
             suite = Suite(policy, nodes, independent=independent, today=datetime.now(UTC).date())
             suite.read(suite.names)
-            code = run(Run(playbook=path, label=playbook, suite=suite, tests=tests, junit=junit, verbosity=verbose))
+            result = run_tests(Request(playbook=playbook, path=path, suite=suite, tests=tests, junit=junit))
+    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+    if output is not None:
+        note(f"{render_verification_summary(result).plain}; written to {output}")
     if junit is not None:
         note(f"JUnit XML is written to {junit}")
-    raise typer.Exit(code)
+    raise typer.Exit(verify_exit_code(result))
+
+
+def _told(result: Verification, form: Format, verbosity: int, width: int | None) -> RenderableType:
+    if form is Format.JSON:
+        return verify_json(result)
+    return render_verification(result, verbosity=verbosity, width=width)

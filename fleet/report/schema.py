@@ -14,6 +14,7 @@ from fleet.report.inventory_json import InventoryJson
 from fleet.report.prove_json import ProofJson
 from fleet.report.run_json import ApplyJson
 from fleet.report.runs_json import RunsJson
+from fleet.report.verify_json import VerifyJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,4 +33,5 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},
         "prove": {"$schema": DIALECT, **ProofJson.model_json_schema()},
         "runs": {"$schema": DIALECT, **RunsJson.model_json_schema()},
+        "verify": {"$schema": DIALECT, **VerifyJson.model_json_schema()},
     }

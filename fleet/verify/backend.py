@@ -11,7 +11,6 @@ from fleet.facts import ProbeRequest
 from fleet.model.connection import Completed
 from fleet.model.errors import UsageError
 from fleet.model.facts import NodeFacts
-from fleet.policy import parse_selection, select
 from fleet.transport import Command
 from fleet.verify.answers import answer
 from fleet.verify.nodes import Nodes
@@ -43,8 +42,7 @@ class FleetBackend(_Backend):
         Raises:
             UsageError: the expression cannot be read, or names what the inventory does not have.
         """
-        hosts = tuple(cls._session().hosts.values())
-        return [chosen.host.name for chosen in select(parse_selection(host or "all"), hosts)]
+        return list(cls._session().select(host or "all"))
 
     def run(self, command: str, *args: str, **_settings: Any) -> CommandResult:  # noqa: ANN401 see above
         """Run a command line of a shell on the host.

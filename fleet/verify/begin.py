@@ -13,8 +13,8 @@ from fleet.runner.fleet import Fleet
 from fleet.runner.inventory import FleetInventory, host_views
 from fleet.transport import SshTransport
 from fleet.verify.backend import session
+from fleet.verify.hooks import FleetHooks
 from fleet.verify.nodes import Nodes
-from fleet.verify.session import Verification
 from fleet.verify.suite import Suite
 
 
@@ -26,8 +26,6 @@ def begin(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: the inventory or the limit does not load, or no host is left.
     """
-    if config.getoption("dist", "no") == "load":
-        config.option.dist = "loadgroup"
     stack = ExitStack()
     config.add_cleanup(stack.close)
     try:
@@ -51,7 +49,7 @@ def _begin(config: pytest.Config, stack: ExitStack) -> None:
         )
     )
     fleet = stack.enter_context(Fleet(inventory, SshTransport(), settings=settings, keep_open=True))
-    nodes = Nodes(fleet, (one.host for one in chosen))
+    nodes = Nodes(fleet, names=(one.host.name for one in chosen), inventory=everyone, groups=groups)
     stack.enter_context(session(nodes))
     today = datetime.now(UTC).date()
 
@@ -60,4 +58,4 @@ def _begin(config: pytest.Config, stack: ExitStack) -> None:
         check_hosts(policy, everyone, groups)
         return Suite(policy, nodes, independent=config.getoption("fleet_independent"), today=today)
 
-    config.pluginmanager.register(Verification(suite_of), "fleet-verification")
+    config.pluginmanager.register(FleetHooks(suite_of, nodes.hosts.keys()), "fleet-verification")

@@ -6,7 +6,6 @@ from typing import Any, Self
 import pytest
 
 from fleet.model.errors import FleetError, HostError
-from fleet.model.finding import SettingState
 from fleet.model.text import printable
 from fleet.policy.control import Control
 from fleet.report.explain import behind_verdict
@@ -62,7 +61,7 @@ class HostTest(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401
         """Show a finding and a host's error as their words; of a bug in fleet, the traceback."""
         if isinstance(excinfo.value, AssertionError | FleetError):
-            return excinfo.getrepr(style="value")
+            return excinfo.getrepr(style="value", chain=False)
         return super().repr_failure(excinfo, style)
 
 
@@ -80,27 +79,25 @@ class Holds(HostTest):
     """That a control holds on a host."""
 
     control: Control
+    held: Held | None = None
+    """What came of it; None until it is known."""
 
     def runtest(self) -> None:
         try:
             node = self.suite.node(self.host)
         except HostError:
             pytest.skip("the host could not be read")
-        held = node.hold(self.control)
+        held = self.held = node.hold(self.control)
         finding = held.finding
         self.user_properties += [(FINDING, finding.status), (REASON, printable(finding.reason, _LONGEST_LINE))]
         if finding.status == "skip":
             pytest.skip(finding.reason)
         if finding.status in {"fail", "error"}:
-            raise AssertionError("\n".join(_told(self.control, held)))
+            raise AssertionError("\n".join((finding.reason, *(f"  {line}" for line in behind(held)))))
 
 
-def _told(control: Control, held: Held) -> Iterator[str]:
-    finding, state = held.finding, held.state
-    yield finding.reason
-    yield f"  {control.title} ({finding.impact})"
-    yield from (f"  {printable(line, _LONGEST_LINE)}" for line in _behind(state))
-
-
-def _behind(state: SettingState | None) -> Iterator[str]:
-    return behind_verdict(state) if state is not None else iter(())
+def behind(held: Held) -> Iterator[str]:
+    """Lines that stand below a verdict: what the control is for, the states of the setting, remedies."""
+    yield f"{held.finding.title} ({held.finding.impact})"
+    if held.state is not None:
+        yield from (printable(line, _LONGEST_LINE) for line in behind_verdict(held.state))

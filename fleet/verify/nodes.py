@@ -1,10 +1,12 @@
 """The hosts of a verification, and the one connection to each."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from fleet.model.errors import HostError
-from fleet.policy import HostView
+from fleet.document import did_you_mean
+from fleet.model.errors import HostError, UsageError
+from fleet.model.text import printable
+from fleet.policy import HostView, check_atoms, parse_selection
 from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
 
@@ -18,21 +20,40 @@ class Nodes:
 
     Args:
         fleet: best with ``keep_open``, for jobs that come one by one.
-        hosts: those that were chosen, in the inventory's order.
+        names: of the hosts that were chosen.
+        inventory: all hosts, in order.
+        groups: that the inventory declares.
     """
 
-    def __init__(self, fleet: Fleet, hosts: Iterable[HostView]) -> None:
+    def __init__(
+        self, fleet: Fleet, *, names: Iterable[str], inventory: Sequence[HostView], groups: Iterable[str] = ()
+    ) -> None:
+        chosen = frozenset(names)
         self._fleet = fleet
         self._lost: dict[str, HostError] = {}
-        self.hosts: Mapping[str, HostView] = {host.name: host for host in hosts}
+        self._inventory = inventory
+        self._groups = tuple(groups)
+        self.hosts: Mapping[str, HostView] = {host.name: host for host in inventory if host.name in chosen}
+
+    def select(self, expression: str) -> tuple[str, ...]:
+        """Name those of the chosen hosts that an expression selects, which may be none.
+
+        Raises:
+            UsageError: the expression cannot be read, or names what the inventory does not have.
+        """
+        selection = parse_selection(expression)
+        check_atoms(selection, self._inventory, self._groups)
+        return tuple(name for name, host in self.hosts.items() if selection.matches(host))
 
     def on(self, name: str, job: Callable[[HostView, Connection], T]) -> T:
         """Do a job on one host.
 
         Raises:
             HostError: the host was not reached, or the job ended with it.
-            UsageError: the host cannot be reached as asked.
+            UsageError: the host was not chosen, or cannot be reached as asked.
         """
+        if name not in self.hosts:
+            raise UsageError(f"no host '{printable(name)}' was chosen {did_you_mean(name, self.hosts)}".rstrip())
         outcome = self.on_all([name], job)[name]
         if isinstance(outcome, Exception):
             # It may be raised many times, and would show the way of each.

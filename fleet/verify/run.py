@@ -5,101 +5,96 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from types import FrameType
 from typing import NoReturn
 
 import pytest
 
-from fleet.model.errors import FleetError
-from fleet.report.status import EXIT_FINDINGS, EXIT_HOST_NOT_CHECKED, EXIT_NOTHING_TO_REPORT
-from fleet.verify.session import UNCHECKED, Verification
+from fleet import __version__
+from fleet.model.errors import FleetError, UsageError
+from fleet.model.text import printable
+from fleet.model.verification import Verification
+from fleet.runner.audit import iso
+from fleet.verify.hooks import FleetHooks
+from fleet.verify.record import Record
 from fleet.verify.suite import Suite
 
-EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 _EXIT_BY_SIGNAL = 128
+_MOST_SHOWN = 300
 # Of fleet and testinfra, which run before pytest does, it could not rewrite the assert statements, nor need it.
 _NO_REWRITING = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What to run and how to tell it.
+class Request:
+    """What to verify.
 
     Attributes:
-        playbook: its file.
-        label: what the ids of its tests begin with.
+        playbook: as the operator gave it, which the ids of its tests begin with.
+        path: its file.
         suite: its tests.
         tests: a file or directory of testinfra tests that run beside it.
         junit: where pytest writes JUnit XML.
-        verbosity: as of pytest, counted from its quiet mode.
     """
 
-    playbook: Path
-    label: str
+    playbook: str
+    path: Path
     suite: Suite
     tests: Path | None = None
     junit: Path | None = None
-    verbosity: int = 0
 
 
-def run(wanted: Run) -> int:
-    """Run pytest, which tells the result on stdout.
+def verify(request: Request) -> Verification:
+    """Run pytest, and give what became of the tests.
 
     Raises:
-        FleetError: pytest itself failed.
-
-    Returns:
-        the exit code of ``fleet verify``.
+        UsageError: tests do not load.
+        KeyboardInterrupt: it came while pytest ran.
+        SystemExit: a signal ended pytest.
+        FleetError: pytest or one of its plugins failed.
     """
-    record = _Record()
+    started = datetime.now(UTC)
+    names = request.suite.names
+    record = Record(frozenset(names))
+    hooks = FleetHooks(lambda _: request.suite, frozenset(names), label=request.playbook)
     with _ended_by_signals():
-        code = pytest.main(
-            _arguments(wanted), plugins=[Verification(lambda _: wanted.suite, label=wanted.label), record]
-        )
+        code = pytest.main(_arguments(request), plugins=[hooks, record])
     if record.interrupted:
-        return EXIT_INTERRUPTED
+        raise KeyboardInterrupt
+    if record.not_loaded:
+        raise UsageError("\n".join(("tests do not load", *record.not_loaded)))
     match code:
         case pytest.ExitCode.OK | pytest.ExitCode.TESTS_FAILED:
-            return record.exit_code()
-        case pytest.ExitCode.INTERRUPTED | pytest.ExitCode.USAGE_ERROR:
-            return EXIT_USAGE
-        case pytest.ExitCode.INTERNAL_ERROR | pytest.ExitCode.NO_TESTS_COLLECTED:
-            raise FleetError("pytest did not run the tests: see above")
+            pass
+        case pytest.ExitCode.USAGE_ERROR:
+            raise UsageError("pytest does not take the tests, as it says above")
+        case pytest.ExitCode():
+            last = printable(record.internal_error, _MOST_SHOWN) or code.name
+            raise FleetError(f"pytest did not run the tests: {last}: this is a bug in fleet or in a plugin of pytest")
         case _:
-            return int(code)
+            raise SystemExit(code)
+    return Verification(
+        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        started=iso(started),
+        finished=iso(datetime.now(UTC)),
+        playbook=request.playbook,
+        version=__version__,
+        independent=request.suite.independent,
+        hosts={name: record.unchecked.get(name) for name in names},
+        tests=tuple(record.tests.values()),
+    )
 
 
-def _arguments(wanted: Run) -> list[str]:
-    paths = [os.fspath(path) for path in (wanted.tests, wanted.playbook) if path is not None]
+def _arguments(request: Request) -> list[str]:
+    paths = [os.fspath(path) for path in (request.path, request.tests) if path is not None]
     # Of a project around the tests come markers and fixtures, but not its options, which are for its own runs.
-    own = ["-o", "addopts="] if wanted.tests is not None else ["-c", os.devnull, "--noconftest"]
-    junit = [f"--junitxml={wanted.junit}"] if wanted.junit is not None else []
-    verbosity = "-" + "v" * wanted.verbosity if wanted.verbosity else "-q"
+    own = ["-o", "addopts="] if request.tests is not None else ["-c", os.devnull, "--noconftest"]
+    junit = [f"--junitxml={request.junit}"] if request.junit is not None else []
     plugins = ["-p", "pytest11.testinfra", "-p", "no:cacheprovider", "-W", _NO_REWRITING]
-    return [*plugins, *own, "--rootdir", os.curdir, "--tb=short", verbosity, *junit, *paths]
-
-
-class _Record:
-    """What became of the tests."""
-
-    def __init__(self) -> None:
-        self._failed = self._unchecked = False
-        self.interrupted = False
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            unchecked = any(name == UNCHECKED for name, _ in report.user_properties)
-            self._unchecked |= unchecked
-            self._failed |= not unchecked
-
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
-
-    def exit_code(self) -> int:
-        if self._unchecked:
-            return EXIT_HOST_NOT_CHECKED
-        return EXIT_FINDINGS if self._failed else EXIT_NOTHING_TO_REPORT
+    return [*plugins, *own, "--rootdir", os.curdir, "--tb=short", *junit, *paths]
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class Suite:
         self.policy = policy
         self.names = tuple(name for name, view in nodes.hosts.items() if policy.hosts.matches(view))
         self._nodes = nodes
-        self._independent = independent
+        self.independent = independent
         self._today = today
         self._request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
         self._read: dict[str, Node | Exception] = {}
@@ -115,7 +115,7 @@ class Suite:
         return read_facts(host, connection, self._request)
 
     def _node(self, name: str, facts: NodeFacts) -> Node:
-        backend = FleetBackend(name) if self._independent else FactsBackend(name, facts, self._request)
+        backend = FleetBackend(name) if self.independent else FactsBackend(name, facts, self._request)
         host = Host(backend)
         backend.set_host(host)
         return Node(self.policy, self._nodes.hosts[name], facts, cast("Asked", host), self._today)

@@ -1,15 +1,20 @@
 """What a pytest session does with fleet's hosts; registered by `fleet verify` and by the plugin."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from testinfra.host import Host
 
 from fleet.model.errors import HostError, UsageError
 from fleet.verify.backend import FleetBackend
 from fleet.verify.items import FINDING, HostTest, Playbook
 from fleet.verify.suite import Suite
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from fleet.verify.scheduling import HostScheduling
 
 UNCHECKED = "fleet_unchecked"
 """The property of a report that says that the host could not be asked; it holds the kind of the error."""
@@ -17,16 +22,18 @@ UNCHECKED = "fleet_unchecked"
 SuiteOf = Callable[[Path], Suite]
 
 
-class Verification:
+class FleetHooks:
     """Hooks: playbooks are test files, and tests that have a ``host`` run once for each host.
 
     Args:
         suite_of: loads a playbook.
+        names: of the hosts.
         label: what the ids of a playbook's tests begin with; None leaves that to pytest.
     """
 
-    def __init__(self, suite_of: SuiteOf, label: str | None = None) -> None:
+    def __init__(self, suite_of: SuiteOf, names: Collection[str], label: str | None = None) -> None:
         self._suite_of = suite_of
+        self._names = names
         self._label = label
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Playbook | None:
@@ -40,18 +47,24 @@ class Verification:
         label = {"name": self._label, "nodeid": self._label} if self._label else {}
         return Playbook.of(suite, parent, path=file_path, **label)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> Generator[None, None, None]:
         """Give testinfra our hosts, except where a module of tests says which it is for."""
         own = hasattr(metafunc.module, "testinfra_hosts")
         metafunc.config.option.hosts = None if own else f"{FleetBackend.NAME}://"
+        try:
+            return (yield)
+        except UsageError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the tests of one host on one worker of pytest-xdist, which then has the only connection to it."""
-        if config.pluginmanager.hasplugin("xdist"):
-            for item in items:
-                if name := _host_of(item):
-                    item.add_marker(pytest.mark.xdist_group(name))
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: "Producer") -> "HostScheduling | None":
+        """Keep the tests of one host on one worker, unless another distribution than that of ``-n`` is asked for."""
+        if config.option.dist != "load":
+            return None
+        from fleet.verify.scheduling import HostScheduling  # noqa: PLC0415 pytest-xdist need not be there
+
+        return HostScheduling(config, log, self._names)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -75,7 +88,7 @@ class Verification:
         """Say of a host that could not be asked why, in its own words, and without a traceback."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, HostError):
-            report.longrepr = call.excinfo.getrepr(style="value")
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)
             report.user_properties.append((UNCHECKED, call.excinfo.value.kind))
         return report
 
@@ -84,11 +97,3 @@ class Verification:
         if report.when == "call" and report.passed and (FINDING, "warn") in report.user_properties:
             return "warned", "w", "WARNED"
         return None
-
-
-def _host_of(item: pytest.Item) -> str:
-    if isinstance(item, HostTest):
-        return item.host
-    callspec = getattr(item, "callspec", None)
-    host = callspec.params.get("_testinfra_host") if callspec else None
-    return host.backend.get_hostname() if isinstance(host, Host) and isinstance(host.backend, FleetBackend) else ""
