@@ -38,6 +38,7 @@ def render_verification(verification: Verification, *, verbosity: int, width: in
         for name, error in verification.hosts.items()
         if error is not None
     ]
+    checked = [name for name, error in verification.hosts.items() if error is None]
     told = _SHOWN[min(verbosity, 2)]
     groups: dict[VerifiedTest, list[str]] = {}
     for test in verification.tests:
@@ -46,7 +47,7 @@ def render_verification(verification: Verification, *, verbosity: int, width: in
     sections = [
         columns(unchecked, width=width),
         *(
-            _group(test, hosts, tuple(verification.hosts), width)
+            _group(test, hosts, checked, width)
             for test, hosts in sorted(groups.items(), key=lambda item: TEST_OUTCOMES.index(item[0].outcome))
         ),
         hanging(Text(), render_verification_summary(verification), width=width),

@@ -1,7 +1,8 @@
 """What a node would answer to the commands of testinfra's modules, from facts that were already read.
 
-The commands are those of testinfra's modules ``sysctl``, ``file`` and ``system_info``, as templates with arguments: no
-shell syntax has to be understood. https://github.com/pytest-dev/pytest-testinfra/tree/main/testinfra/modules
+The commands are those of testinfra's modules ``sysctl``, ``file`` and ``system_info``, and one for IPVS, which has no
+module. They come as templates with arguments, so no shell syntax has to be understood.
+https://github.com/pytest-dev/pytest-testinfra/tree/main/testinfra/modules
 """
 
 import re
@@ -12,6 +13,7 @@ from fleet.model.connection import Completed
 from fleet.model.facts import NodeFacts, NodeFile, Unavailable
 
 MODULES = "/sys/module/"
+IPVS_TIMEOUTS = "ipvsadm -l --timeout"
 _SYSCTL = "sysctl"
 
 Facts = tuple[NodeFacts, ProbeRequest]
@@ -75,9 +77,7 @@ def _file(known: Facts, path: str) -> NodeFile | None:
 def _exists(known: Facts, path: str) -> Completed:
     if path.startswith(MODULES):
         modules = known[0].modules
-        if isinstance(modules, Unavailable):
-            raise LookupError(f"facts do not have the loaded modules: {modules}")
-        return _YES if path.removeprefix(MODULES) in modules else _NO
+        return _YES if not isinstance(modules, Unavailable) and path.removeprefix(MODULES) in modules else _NO
     file = _file(known, path)
     return _YES if file is not None and (file.kind != "link" or file.content is not None) else _NO
 
@@ -109,6 +109,13 @@ def _os_release(known: Facts) -> Completed:
     return _said(f"ID={release.id}\nVERSION_ID={release.version_id}\n")
 
 
+def _ipvs(known: Facts) -> Completed:
+    timeouts = known[0].ipvs.timeouts
+    if isinstance(timeouts, Unavailable):
+        return _NO
+    return _said(f"Timeout (tcp tcpfin udp): {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}\n")
+
+
 _ANSWERS: Mapping[str, Callable[..., Completed]] = {
     "command -v command": lambda _: _YES,
     "command -v %s": _find,
@@ -118,6 +125,7 @@ _ANSWERS: Mapping[str, Callable[..., Completed]] = {
     "test -L %s": _is_link,
     "cat -- %s": _content,
     "grep -qs -- %s %s": _contains,
+    IPVS_TIMEOUTS: _ipvs,
     "uname -s": lambda _: _said("Linux\n"),
     "uname -m": lambda known: _said(f"{known[0].identity.arch}\n"),
     "cat /etc/os-release": _os_release,

@@ -53,7 +53,8 @@ class Nodes:
             UsageError: the host was not chosen, or cannot be reached as asked.
         """
         if name not in self.hosts:
-            raise UsageError(f"no host '{printable(name)}' was chosen {did_you_mean(name, self.hosts)}".rstrip())
+            hint = did_you_mean(name, self.hosts)
+            raise UsageError(f"no host '{printable(name)}' was chosen{f' ({hint})' if hint else ''}")
         outcome = self.on_all([name], job)[name]
         if isinstance(outcome, Exception):
             # It may be raised many times, and would show the way of each.

@@ -1,16 +1,18 @@
 """What testinfra says about a setting, put in the place of what the probe said."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from fleet.facts.tree import mask_file
 from fleet.kernel.values import equal, fold
 from fleet.model.errors import FleetError
-from fleet.model.facts import NodeFacts, NodeFile, Sysctl, Unavailable
+from fleet.model.facts import IpvsTimeouts, NodeFacts, NodeFile, Sysctl, Unavailable
 from fleet.model.finding import SettingState
 from fleet.model.text import printable
 from fleet.policy.control import Control
-from fleet.verify.answers import MODULES, builtin_list, builtin_pattern
+from fleet.verify.answers import IPVS_TIMEOUTS, MODULES, builtin_list, builtin_pattern
 
 # Facts that are numbers of the kernel's own; what others are derived from, no module of testinfra reads.
 _KEYS_OF_FACTS: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +44,8 @@ class Asked(Protocol):
 
     def file(self, path: str) -> AskedFile: ...
 
+    def check_output(self, command: str) -> str: ...
+
 
 class ReadingError(FleetError):
     """Testinfra could not read what the probe had read."""
@@ -54,7 +58,7 @@ def read_again(control: Control, host: Asked, facts: NodeFacts, state: SettingSt
         control: of the policy.
         host: of testinfra.
         facts: what the probe read.
-        state: of the control's sysctl key; None for other settings.
+        state: of the control's key; None for settings that are none.
 
     Returns:
         the facts themselves where testinfra says the same.
@@ -65,15 +69,23 @@ def read_again(control: Control, host: Asked, facts: NodeFacts, state: SettingSt
     target = control.setting.target
     match control.setting.kind:
         case "sysctl":
-            seen = _with_sysctl(facts, host, target)
-            source = state.boot_source if state is not None and control.state != "live" else None
-            return _with_file(seen, host, source.path) if source is not None else seen
+            return _with_source(_with_sysctl(facts, host, target), host, control, state)
+        case "ipvs":
+            return _with_source(_with_ipvs(facts, host), host, control, state)
+        case "drop_in":
+            return _with_files(facts, host, (path for path in facts.files if f"/{target}.service" in path))
         case "module":
             return _with_module(facts, host, target)
         case "file":
             return _with_file(facts, host, target)
         case "fact":
             return _with_conntrack(facts, host, _KEYS_OF_FACTS.get(target, ()))
+
+
+def _with_source(facts: NodeFacts, host: Asked, control: Control, state: SettingState | None) -> NodeFacts:
+    """Read the file whose line decides what the next boot leaves, where the control is about that too."""
+    source = state.boot_source if state is not None and control.state != "live" else None
+    return _with_file(facts, host, source.path) if source is not None else facts
 
 
 def _with_sysctl(facts: NodeFacts, host: Asked, key: str) -> NodeFacts:
@@ -97,16 +109,41 @@ def _sysctl(host: Asked, key: str) -> str:
 
 def _with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
     known = facts.files.get(path)
-    if known is not None and known.kind == "unreadable":
-        return facts
+    if known is not None and known.content is None and known.kind in {"file", "unreadable"}:
+        return facts  # too large, or not for us to read
     file = host.file(path)
     if not file.exists and not file.is_symlink:
         left = {name: each for name, each in facts.files.items() if name != path}
         return facts if known is None else replace(facts, files=left)
-    if not file.is_file or (known is not None and file.content == known.content):
+    if not file.is_file:
+        return facts
+    try:
+        content = mask_file(path, file.content)
+    except RuntimeError as error:
+        raise ReadingError(f"testinfra cannot read {path}: {printable(str(error), 200)}") from error
+    if known is not None and content == known.content:
         return facts
     found = known or NodeFile(path=path, kind="file")
-    return replace(facts, files={**facts.files, path: replace(found, content=file.content)})
+    return replace(facts, files={**facts.files, path: replace(found, content=content)})
+
+
+def _with_files(facts: NodeFacts, host: Asked, paths: Iterable[str]) -> NodeFacts:
+    for path in tuple(paths):
+        facts = _with_file(facts, host, path)
+    return facts
+
+
+def _with_ipvs(facts: NodeFacts, host: Asked) -> NodeFacts:
+    # Without the module the facts have no timeouts, and must not be asked for: ipvsadm would load it.
+    if isinstance(facts.ipvs.timeouts, Unavailable):
+        return facts
+    try:
+        numbers = re.findall(r"\d+", host.check_output(IPVS_TIMEOUTS))
+        tcp, tcp_fin, udp = map(int, numbers)
+    except (AssertionError, ValueError) as error:
+        raise ReadingError(f"testinfra cannot read the timeouts of IPVS: {printable(str(error), 200)}") from error
+    said = IpvsTimeouts(tcp=tcp, tcp_fin=tcp_fin, udp=udp)
+    return facts if said == facts.ipvs.timeouts else replace(facts, ipvs=replace(facts.ipvs, timeouts=said))
 
 
 def _with_module(facts: NodeFacts, host: Asked, name: str) -> NodeFacts:

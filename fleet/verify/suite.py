@@ -23,7 +23,7 @@ from fleet.verify.reading import Asked, read_again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A control held against a node; ``state`` is that of its sysctl key, None for other settings."""
+    """A control held against a node; ``state`` is that of its key, None for settings that are none."""
 
     finding: Finding
     state: SettingState | None
@@ -124,5 +124,5 @@ class Suite:
 def _held(control: Control, seen: Evaluation) -> Held:
     finding = next(finding for finding in seen.findings if finding.control == control.id)
     keys = {state.key: state for state in seen.settings}
-    target = control.setting.target
-    return Held(finding=finding, state=keys.get(target) if control.setting.kind == "sysctl" else None)
+    key = control.setting.key
+    return Held(finding=finding, state=keys.get(key) if key is not None else None)

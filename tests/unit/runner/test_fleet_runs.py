@@ -169,3 +169,24 @@ def test_a_stop_begins_no_further_host_and_lets_those_in_flight_end() -> None:
         assert fleet.run(wait, stop=stop) == {"a": "a"}
         assert fleet.run(wait, stop=stop) == {}
         assert fleet.run(wait) == {"a": "a", "b": "b", "c": "c"}
+
+
+def test_connections_that_are_kept_serve_the_next_job_too() -> None:
+    transport = Recorded()
+    with Fleet(inventory("a", "b"), transport, keep_open=True) as fleet:
+        assert fleet.run(greet) == fleet.run(greet) == {"a": b"hello a", "b": b"hello b"}
+        assert sorted(transport.opened) == ["a", "b"]
+        assert transport.closed == []
+    assert transport.closed == ["all"]
+
+
+def test_a_kept_connection_on_which_a_job_failed_is_closed() -> None:
+    def fail(host: HostView, _connection: Connection) -> None:
+        raise UnreachableError(host.name, "lost")
+
+    transport = Recorded()
+    with Fleet(inventory("a"), transport, keep_open=True) as fleet:
+        fleet.run(fail)
+        assert transport.closed == ["a"]
+        assert fleet.run(greet) == {"a": b"hello a"}
+    assert transport.opened == ["a", "a"]
