@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fleet.model.errors import HostError, UsageError
+from fleet.model.errors import FleetError, UsageError
 from fleet.verify.backend import FleetBackend
 from fleet.verify.items import FINDING, HostTest, Playbook
 from fleet.verify.suite import Suite
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
     from fleet.verify.scheduling import HostScheduling
-
-UNCHECKED = "fleet_unchecked"
-"""The property of a report that says that the host could not be asked; it holds the kind of the error."""
 
 SuiteOf = Callable[[Path], Suite]
 
@@ -85,11 +82,10 @@ class FleetHooks:
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Say of a host that could not be asked why, in its own words, and without a traceback."""
+        """Show an error of fleet, such as a host that cannot be reached, as its words and without a traceback."""
         report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, HostError):
+        if call.excinfo is not None and isinstance(call.excinfo.value, FleetError):
             report.longrepr = call.excinfo.getrepr(style="value", chain=False)
-            report.user_properties.append((UNCHECKED, call.excinfo.value.kind))
         return report
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:

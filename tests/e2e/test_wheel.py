@@ -51,6 +51,9 @@ def test_the_installed_program_starts_a_project_and_audits_this_machine(unpacked
     audited = run(unpacked_wheel, tmp_path, "audit", "--local", "playbooks/stop-conntrack-resets.yaml")
     assert audited.returncode in {0, 3}, audited.stderr
     assert "localhost" in audited.stdout
+    verified = run(unpacked_wheel, tmp_path, "verify", "--local", "conntrack-only")
+    assert (verified.returncode in {0, 3}, verified.stderr) == (True, "")
+    assert verified.stdout.splitlines()[-1].startswith("1 host, ")
 
 
 def test_init_keeps_what_is_there(unpacked_wheel: Path, tmp_path: Path) -> None:
