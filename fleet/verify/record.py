@@ -1,6 +1,7 @@
 """What became of the tests of one pytest session, apart from how pytest would tell it."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -21,6 +22,7 @@ class Record:
 
     Args:
         names: of the hosts.
+        playbook: its file, which is collected whatever else is.
 
     Attributes:
         tests: by the id that pytest gives them, in the order in which they ran.
@@ -30,8 +32,9 @@ class Record:
         interrupted: whether Ctrl-C ended the session.
     """
 
-    def __init__(self, names: frozenset[str]) -> None:
+    def __init__(self, names: frozenset[str], playbook: Path) -> None:
         self._names = names
+        self._playbook = str(playbook)
         self.tests: dict[str, VerifiedTest] = {}
         self.unchecked: dict[str, Failure] = {}
         self.not_loaded: list[str] = []
@@ -42,6 +45,12 @@ class Record:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Keep pytest quiet; without its reporter, that is, as its options are needed elsewhere."""
         config.pluginmanager.unregister(name="terminalreporter")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Add the playbook to what is collected."""
+        if self._playbook not in session.config.args:
+            session.config.args.append(self._playbook)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -58,7 +58,7 @@ def verify(request: Request) -> Verification:
     """
     started = datetime.now(UTC)
     names = request.suite.names
-    record = Record(frozenset(names))
+    record = Record(frozenset(names), request.path)
     hooks = FleetHooks(lambda _: request.suite, frozenset(names), label=request.playbook)
     with _ended_by_signals():
         code = pytest.main(_arguments(request), plugins=[hooks, record])
@@ -89,12 +89,15 @@ def verify(request: Request) -> Verification:
 
 
 def _arguments(request: Request) -> list[str]:
-    paths = [os.fspath(path) for path in (request.path, request.tests) if path is not None]
-    # Of a project around the tests come markers and fixtures, but not its options, which are for its own runs.
-    own = ["-o", "addopts="] if request.tests is not None else ["-c", os.devnull, "--noconftest"]
+    if request.tests is not None:
+        # Pytest takes the configuration of the project around the tests, so the playbook is added later, by `Record`.
+        # Its markers and fixtures count, but not its options, which are for its own runs.
+        own = ["-o", "addopts=", os.fspath(request.tests)]
+    else:
+        own = ["-c", os.devnull, "--noconftest", os.fspath(request.path)]
     junit = [f"--junitxml={request.junit}"] if request.junit is not None else []
     plugins = ["-p", "pytest11.testinfra", "-p", "no:cacheprovider", "-W", _NO_REWRITING]
-    return [*plugins, *own, "--rootdir", os.curdir, "--tb=short", *junit, *paths]
+    return [*plugins, *own, "--rootdir", os.curdir, "--tb=short", *junit]
 
 
 @contextmanager

@@ -94,15 +94,17 @@ def test_tests_of_your_own_run_beside_it_with_their_fixtures_and_not_with_their_
     folder = own_tests(
         tmp_path,
         "import pytest\n"
-        "def test_good(host, number):\n    assert host.sysctl('kernel.ostype') == 'Linux' and number == 7\n"
+        "def check_good(host, number):\n    assert host.sysctl('kernel.ostype') == 'Linux' and number == 7\n"
         "@pytest.mark.slow\n"
-        "def test_bad(host):\n    assert host.file('/proc').is_file\n",
+        "def check_bad(host):\n    assert host.file('/proc').is_file\n",
     )
     (folder / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef number():\n    return 7\n")
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\nmarkers = slow\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\naddopts = --no-such-option --strict-markers\nmarkers = slow\npython_functions = check_*\n"
+    )
     done = fleet("verify", good, "--local", "--tests", folder, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "✗ failed  own/test_own.py::test_bad  localhost\n" in done.stdout
+    assert "✗ failed  own/test_own.py::check_bad  localhost\n" in done.stdout
     assert "<file /proc>.is_file" in done.stdout
     assert done.stdout.endswith("\n1 host, 3 tests: 1 failed, 2 passed\n")
 
