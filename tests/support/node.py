@@ -154,9 +154,14 @@ class Node:
 
     def leftovers(self) -> list[str]:
         """What a run leaves behind while it has not come to its end."""
-        found = [*self.at("/etc").rglob(".fleet-*"), *self.at("/etc").rglob("fleet-undo*")]
-        found += [*self.at("/var/lib").rglob(".fleet-*"), *self.at("/var/lib/fleet").glob("pending")]
-        return [*map(str, found), *self.processes()]
+        found = [
+            f"{folder}/{name}"
+            for top in ("/etc", "/var/lib")
+            for folder, _, names in os.walk(self.at(top))  # unlike rglob it bears folders that go away meanwhile
+            for name in names
+            if name.startswith((".fleet-", "fleet-undo")) or (name == "pending" and folder.endswith("/lib/fleet"))
+        ]
+        return [*found, *self.processes()]
 
     def reboot(self) -> None:
         """Ends everything, gives the node another boot id, and clears what lives in memory only: no file is touched."""

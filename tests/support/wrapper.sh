@@ -1,7 +1,8 @@
 #!/bin/sh
 # Stands in for a program on a node: notes down the call, does what a trap says, and becomes the program.
 # Traps are folders beside the calls: at-N (the Nth call of all), or on-PROGRAM-N (the Nth call of that program), with
-# a file "action" in it: kill (the script whose number is in "main"), fail (with the words in "words"), or stop: then
+# a file "action" in it: kill (the script whose number is in "main"), fail (with the words in "words"), say (them, and
+# do nothing), or stop: then
 # "reached" is a FIFO on which we say so, and "go" one on which we wait.
 here=${0%/*}
 name=${0##*/}
@@ -27,6 +28,10 @@ for trap in "$base/at-$number" "$base/on-$name-$of_name"; do
         fail)
             cat "$trap/words" >&2
             exit 1
+            ;;
+        say)
+            cat "$trap/words"
+            exit 0
             ;;
         stop)
             echo reached >"$trap/reached"

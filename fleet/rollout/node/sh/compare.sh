@@ -36,7 +36,7 @@ expect_live() {
 
 add() {
   count=$((count + 1))
-  eval "kind_$count=\$1 target_$count=\$2 path_$count= was_$count= before_$count= after_$count= read_$count= got_$count= todo_$count=1 begun_$count= status_$count=noop reason_$count="
+  eval "kind_$count=\$1 target_$count=\$2 path_$count= was_$count= before_$count= after_$count= read_$count= got_$count= todo_$count=1 begun_$count= reached_$count= status_$count=noop reason_$count="
 }
 
 # change_file PATH SUM_BEFORE SUM_AFTER MODE ENCODING CONTENT

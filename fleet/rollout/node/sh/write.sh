@@ -86,13 +86,15 @@ fail() {
     number=0
     while [ "$number" -lt "$count" ]; do
       number=$((number + 1))
-      eval "todo=\$todo_$number"
+      eval "todo=\$todo_$number reached=\$reached_$number"
       if [ "$number" = "$failing" ]; then
         eval "status_$number=failed reason_$number=\$fail_why"
       elif [ -z "$todo" ]; then
         eval "status_$number=noop reason_$number='it was so already'"
-      else
+      elif [ -n "$reached" ]; then
         eval "status_$number=undone"
+      else
+        eval "status_$number=noop reason_$number='it was not reached'"
       fi
     done
     answer undone
@@ -181,7 +183,7 @@ stage() {
 
 replace_file() {
   [ "$after" != absent ] || return
-  touched=1
+  reach
   if [ "$was" != absent ]; then
     keep_old
   fi
@@ -198,7 +200,7 @@ keep_old() {
 
 remove_file() {
   [ "$after" = absent ] || return
-  touched=1
+  reach
   said=$(mv -f "$target" "$old" 2>&1) || fail_stage
   replaced="$replaced \"\$folder_$number\""
   eval "folder_$number=\$folder"
@@ -219,7 +221,7 @@ write_sysctl() {
     printf 'was %s %s\n' "$number" "$folded" >>"$dir/progress" || fail space "$dir cannot be written"
     before=$folded
   fi
-  touched=1
+  reach
   printf '%s\n' "$after" >"$path" || {
     # Not every shell says why; a program does.
     said=$(env printf '%s\n' "$after" 2>&1 >"$path") && said='it was refused once'
@@ -243,8 +245,14 @@ act_on_unit() {
   }
 }
 
-note_begun() {
+# From here on the change may have been made.
+reach() {
   touched=1
+  eval "reached_$number=1"
+}
+
+note_begun() {
+  reach
   printf 'begun %s\n' "$number" >>"$dir/progress" || fail space "$dir cannot be written"
 }
 
