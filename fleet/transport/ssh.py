@@ -125,14 +125,12 @@ class SshTransport:
         return sock, sock.close, _as_it_is
 
     def _start(self, target: Target) -> ProxyProcess:
-        process = ProxyProcess(target)
+        # Under the lock: a run that ends now must not miss a process that was just started.
         with self._lock:
-            late = self._is_closed
-            if not late:
-                self._processes.add(process)
-        if late:
-            process.close()
-            raise UnreachableError(target.name, "the run has ended")
+            if self._is_closed:
+                raise UnreachableError(target.name, "the run has ended")
+            process = ProxyProcess(target)
+            self._processes.add(process)
         return process
 
     def _end(self, process: ProxyProcess) -> None:
