@@ -22,7 +22,7 @@ system:
 	@sh tools/setup.sh system
 
 .PHONY: demo
-demo: system $(VENV)/.ready  ## Audit a lab fleet of real nodes over SSH
+demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet of real nodes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tools/demo.sh
 
 .PHONY: test
