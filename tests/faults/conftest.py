@@ -12,7 +12,7 @@ from support.rollouts import save_plan, write_playbook
 
 from fleet.plan import load_plan
 
-_AT_ONCE = 12
+_AT_ONCE = 20
 _SEEN: dict[tuple[str, str], str] = {}
 Matrix = dict[tuple[str, str], "Future[Cell]"]
 
@@ -21,8 +21,8 @@ Matrix = dict[tuple[str, str], "Future[Cell]"]
 def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     """The cells of the tests that were selected, each at work or done."""
     base = tmp_path_factory.mktemp("faults")
-    wanted = {item.callspec.params["fault"].name for item in request.session.items if hasattr(item, "callspec")}
-    cells = [(fault, phase) for fault, phase in CELLS if fault.name in wanted]
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    cells = [(each["fault"], each["phase"]) for each in calls if "fault" in each]
     with running_lab(base / "lab", len(cells), name="faults") as built, fault_nodes(built, base / "lab") as nodes:
         for node in nodes:
             prepare_node(node)
@@ -31,7 +31,7 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found: Matrix = {}
             for number, ((fault, phase), node) in enumerate(zip(cells, names.values(), strict=True)):
-                job = pool.submit(run_cell, built, node, fault, phase, plan, base / f"cell-{number}")
+                job = pool.submit(run_cell, node, fault, phase, plan, base / f"cell-{number}")
                 found[fault.name, phase.name] = job
             yield found
 

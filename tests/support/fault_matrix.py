@@ -111,16 +111,14 @@ def _remount(folder: str, how: str) -> Callable[[Cell], None]:
     return remount
 
 
-def _with_setting(key: str, before: str, after: str) -> Callable[[Cell], None]:
+def _with_setting(key: str, after: str) -> Callable[[Cell], None]:
     """Plan one more setting: as the first, between two, or as the last, by the phase."""
 
     def plan(cell: Cell) -> None:
         changes = list(cell.changes)
         first = next(number for number, change in enumerate(changes) if change.kind == "sysctl")
         place = {BETWEEN_VALUES: first + 1, LAST: len(changes)}.get(cell.phase.name, first)
-        now = cell.node.at(f"/proc/sys/{key.replace('.', '/')}")
-        value = before or cell.node.run(f"cat /proc/sys/{key.replace('.', '/')}").strip()
-        assert now
+        value = cell.node.run(f"cat /proc/sys/{key.replace('.', '/')}").strip()
         changes.insert(place, sysctl_change(key, value, after))
         cell.with_changes(changes)
 
@@ -189,7 +187,7 @@ def _only(phases: tuple[str, ...], reason: str) -> dict[str, str]:
 FAULTS = (
     Fault("controller killed", ends(OLD), strike=_kill, timed=True, killed=True, after=resume),
     Fault("controller killed, resumed at once", ends(EITHER, EITHER), strike=_kill_and_resume, killed=True),
-    Fault("connection cut", ends(EITHER), strike=_cut_sessions, timed=True),
+    Fault("connection cut", ends(EITHER, NEW), strike=_cut_sessions, timed=True),
     Fault("cable cut", ends(OLD), strike=_cut_link, mend=_mend_link, timed=True, patience=6, after=resume),
     Fault(
         "sshd stopped",
@@ -232,21 +230,21 @@ FAULTS = (
         "nf_conntrack_max of a namespace",
         dict.fromkeys(NAMES, OLD),
         _only(("staged",), _FOUND_BEFORE),
-        prepare=_with_setting("net.netfilter.nf_conntrack_max", "", "999999"),
+        prepare=_with_setting("net.netfilter.nf_conntrack_max", "999999"),
         traps=False,
     ),
     Fault(
         "value refused",
         dict.fromkeys(NAMES, OLD),
         _only((FILES_DONE, BETWEEN_VALUES, LAST), _AT_ITS_WRITE),
-        prepare=_with_setting("net.ipv4.ip_local_port_range", "", "60999 32768"),
+        prepare=_with_setting("net.ipv4.ip_local_port_range", "60999 32768"),
         traps=False,
     ),
     Fault(
         "value altered by the kernel",
         dict.fromkeys(NAMES, OLD),
         _only((FILES_DONE, BETWEEN_VALUES, LAST), _AT_ITS_WRITE),
-        prepare=_with_setting("net.ipv4.icmp_ratelimit", "", "1001"),
+        prepare=_with_setting("net.ipv4.icmp_ratelimit", "1001"),
         traps=False,
     ),
     Fault(

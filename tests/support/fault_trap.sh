@@ -6,24 +6,6 @@
 here=/usr/local/lib/fleet-faults
 trap_folder=/run/fault-trap
 name=${0##*/}
-printf '%s %s\n' "$name" "$*" >>"$here/calls"
-if [ -f "$trap_folder/pattern" ]; then
-    read -r pattern <"$trap_folder/pattern"
-    read -r wanted <"$trap_folder/number"
-    # shellcheck disable=SC2254 # a pattern is wanted
-    case "$name $*" in
-        $pattern)
-            number=1
-            until /bin/mkdir "$trap_folder/call-$number" 2>/dev/null; do
-                number=$((number + 1))
-            done
-            if [ "$number" = "$wanted" ]; then
-                echo reached >"$trap_folder/reached"
-                read -r _ <"$trap_folder/go"
-            fi
-            ;;
-    esac
-fi
 # Leaves in $real where the program itself is.
 find_real() {
     IFS=:
@@ -41,6 +23,24 @@ if [ "$name $1" = 'env -i' ]; then
     find_real "${3##*/}"
     shift 3
     exec /usr/bin/env -i "$frame" "$real" "$@"
+fi
+printf '%s %s\n' "$name" "$*" >>"$here/calls"
+if [ -f "$trap_folder/pattern" ]; then
+    read -r pattern <"$trap_folder/pattern"
+    read -r wanted <"$trap_folder/number"
+    # shellcheck disable=SC2254 # a pattern is wanted
+    case "$name $*" in
+        $pattern)
+            number=1
+            until /bin/mkdir "$trap_folder/call-$number" 2>/dev/null; do
+                number=$((number + 1))
+            done
+            if [ "$number" = "$wanted" ]; then
+                echo reached >"$trap_folder/reached"
+                read -r _ <"$trap_folder/go"
+            fi
+            ;;
+    esac
 fi
 find_real "$name"
 if [ "$name" = date ] && [ -f /run/fault-clock ]; then

@@ -24,17 +24,20 @@ DEADLINE = 50.0
 TRAP = Path(__file__).with_name("fault_trap.sh")
 HERE = "/usr/local/lib/fleet-faults"
 TRAP_FOLDER = "/run/fault-trap"
-PROGRAMS = ("base64", "cat", "chmod", "cp", "date", "env", "flock", "ln", "mkdir", "modprobe", "mv", "rm", "rmdir")
-PROGRAMS += ("rmmod", "setsid", "sha256sum", "sync", "sysctl", "systemctl", "systemd-run")
+PROGRAMS = (
+    *("base64", "cat", "chmod", "cp", "date", "env", "flock", "ln", "mkdir", "modprobe", "mv", "rm", "rmdir", "rmmod"),
+    *("setsid", "sha256sum", "sync", "sysctl", "systemctl", "systemd-run"),
+)
 
 # Counters and lists of the kernel's own; no setting.
 _NOT_SETTINGS = "nf_conntrack_count|tcp_available|tcp_fastopen_key|/stable_secret|route/flush|icmp_msgs"
 # Of the whole machine, which others use meanwhile.
 _MOVING = "/random/|ns_last_pid|/pty/nr|/sched_|perf_event_max_sample_rate|/numa_|stat_refresh"
 _READ_FILES = """
-find /etc /var/lib -path /var/lib/fleet -prune -o -name .fill -o -printf '%p|%y %m %U:%G %l\\n'
+find /etc /var/lib -path /var/lib/fleet -prune -o '(' -name .fill -o -name 99-broken.conf ')' -o \\
+    -printf '%p|%y %m %U:%G %l\\n'
 echo --
-find /etc -type f ! -name .fill -exec sha256sum {} +
+find /etc -type f ! -name .fill ! -name 99-broken.conf -exec sha256sum {} +
 echo --
 find /etc/sysctl.d -type f ! -name .fill -printf '%p %T@\\n'
 """
@@ -103,12 +106,12 @@ class State:
         return State(entries=self.entries, hashes=self.hashes, times={}, values=self.values)
 
 
-def until(condition: Callable[[], object], what: str, deadline: float = DEADLINE) -> None:
+def until(condition: Callable[[], object], what: str, every: float = 0.05) -> None:
     """Wait for something."""
-    end = time.monotonic() + deadline
+    end = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < end, f"waited for {what}"
-        select.select([], [], [], 0.05)
+        select.select([], [], [], every)
 
 
 class Trap:
