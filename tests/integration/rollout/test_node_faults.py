@@ -178,6 +178,31 @@ def test_an_undo_that_cannot_be_finished_says_so_and_is_finished_later(node: Nod
     until(lambda: node.leftovers() == [], "the end of the run")
 
 
+def test_the_timer_tries_again_until_the_undo_is_finished(node: Node) -> None:
+    before = state_of(node)
+    node.ask(apply_program(NONCE, job(), PLAN))
+    node.run("mount", "-o", "remount,ro", "/etc")
+    node.clear_traps()
+    trap = node.trap("on-sleep-1", "stop")
+    with node.start(arguments=(f"/var/lib/fleet/runs/{RUN}/undo.sh", "timer", RUN)) as process:
+        (trap / "reached").read_text()
+        assert node.ask(status_program(NONCE, RUN)).outcome == "pending"
+        node.run("mount", "-o", "remount,rw", "/etc")
+        (trap / "go").write_text("go\n")
+        assert process.wait(timeout=60) == 0
+    assert state_of(node) == before
+    until(lambda: node.leftovers() == [], "the end of the run")
+
+
+def test_an_operator_undoes_a_run_by_hand(node: Node) -> None:
+    before = state_of(node)
+    node.ask(apply_program(NONCE, job(), PLAN))
+    assert node.undo("asked") == 0
+    assert state_of(node) == before
+    assert node.ask(status_program(NONCE, RUN)).outcome == "undone"
+    until(lambda: node.leftovers() == [], "the end of the run")
+
+
 def test_a_change_of_the_date_does_not_move_the_undo(node: Node) -> None:
     before = state_of(node)
     node.trap("on-date-1", "say", "2099-01-01T00:00:00Z\n")
