@@ -12,7 +12,7 @@ from support.rollouts import save_plan, write_playbook
 
 from fleet.plan import load_plan
 
-_AT_ONCE = 20
+_AT_ONCE = 16
 _SEEN: dict[tuple[str, str], str] = {}
 Matrix = dict[tuple[str, str], "Future[Cell]"]
 
@@ -33,7 +33,10 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             for number, ((fault, phase), node) in enumerate(zip(cells, names.values(), strict=True)):
                 job = pool.submit(run_cell, node, fault, phase, plan, base / f"cell-{number}")
                 found[fault.name, phase.name] = job
-            yield found
+            try:
+                yield found
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +52,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("fault matrix")
     for number, phase in enumerate(PHASES):
         terminalreporter.write_line(f"{'|' * number}{phase.name}")
-    signs = {"old": "o", "new": "n", "": "."}
+    signs = {"old": "o", "new": "n", "failed": "X"}
     for fault in FAULTS:
-        line = "".join(signs.get(_SEEN.get((fault.name, phase.name), ""), "X") for phase in PHASES)
+        line = "".join(
+            "." if phase.name in fault.no_meaning else signs.get(_SEEN.get((fault.name, phase.name), ""), "-")
+            for phase in PHASES
+        )
         terminalreporter.write_line(f"{line}  {fault.name}")
     counts = {word: sum(end == word for end in _SEEN.values()) for word in ("old", "new")}
     cells = len(FAULTS) * len(PHASES)

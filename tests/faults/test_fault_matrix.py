@@ -1,14 +1,16 @@
 """Faults at each phase of a rollout: a node ends as it was, or as planned and confirmed, and each report is true."""
 
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from support.fault_cells import Cell, Fault, Phase
-from support.fault_matrix import CELLS, FAULTS, NAMES
+from support.fault_matrix import CELLS, FAULTS, NAMES, table
 
-pytestmark = pytest.mark.root
+DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("fault", "phase"), CELLS, ids=[f"{fault.name}, {phase.name}".replace("/", "") for fault, phase in CELLS]
 )
@@ -28,3 +30,7 @@ def test_each_fault_has_a_cell_or_a_reason_for_each_phase() -> None:
         assert set(fault.ends) == set(NAMES)
         assert set(fault.no_meaning) < set(NAMES)
         assert all(fault.no_meaning.values())
+
+
+def test_the_docs_have_the_matrix() -> None:
+    assert table() in DOCS.read_text()

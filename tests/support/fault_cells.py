@@ -283,6 +283,7 @@ class Fault:
 
     Attributes:
         prepare: before the controller starts.
+        save: once the plan is saved.
         strike: at the moment.
         mend: once the controller has ended, and before the node is expected to be at rest.
         ends: what a cell may end in, by phase.
@@ -298,6 +299,7 @@ class Fault:
     ends: Mapping[str, frozenset[str]]
     no_meaning: Mapping[str, str] = field(default_factory=dict)
     prepare: Strike = nothing
+    save: Strike = nothing
     strike: Strike = nothing
     mend: Strike = nothing
     timed: bool = False
@@ -329,6 +331,7 @@ def run_cell(node: FaultNode, fault: Fault, phase: Phase, plan: Plan, folder: Pa
 def carry_out(cell: Cell, fault: Fault) -> None:
     fault.prepare(cell)
     cell.save(TIMED if fault.timed else UNTIMED)
+    fault.save(cell)
     cell.old = cell.node.state()
     cell.start()
     cell.wait_for_trap()
@@ -337,7 +340,11 @@ def carry_out(cell: Cell, fault: Fault) -> None:
     code = cell.end()
     if fault.killed:
         assert code == -signal.SIGKILL
-    elif not cell.notes.get("refused"):
+    elif "refused" in cell.notes:
+        assert code == 2, cell.said()
+        assert cell.notes["refused"] in cell.said()
+        assert not cell.node.calls()
+    else:
         cell.check_truth(code, (cell.folder / "out").read_text())
     fault.mend(cell)
     cell.wait_for_rest()
@@ -346,7 +353,7 @@ def carry_out(cell: Cell, fault: Fault) -> None:
     fault.after(cell)
     cell.wait_for_rest()
     calls = cell.node.calls()
-    assert calls
+    assert calls or "refused" in cell.notes
     forbidden = [call for call in calls if call.startswith(("sysctl ", "systemctl restart systemd-sysctl"))]
     assert not forbidden
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 from support.fault_cells import (
     EITHER,
@@ -31,6 +32,7 @@ PHASES = (
     Phase("confirmed, clearing up", "rm -f *.new *"),
     Phase("undoing", "mv -f *.old /etc/*", gate="fail"),
 )
+TAMPERED = "was changed after it was made"
 NAMES = tuple(phase.name for phase in PHASES)
 BEFORE = NAMES[:9]
 FILES_DONE, BETWEEN_VALUES, LAST = NAMES[6:9]
@@ -155,9 +157,28 @@ def _stale_boot(cell: Cell) -> None:
     cell.node.run("cat /proc/sys/kernel/random/uuid >/run/boot_id")
 
 
-def _tamper(cell: Cell) -> None:
-    text = cell.plan_file.read_text()
-    cell.plan_file.write_text(text.replace('"after": "47"', '"after": "48"'))
+def _tamper(cell: Cell, file: Path) -> None:
+    text = file.read_text()
+    assert '"after": "47"' in text
+    file.write_text(text.replace('"after": "47"', '"after": "48"'))
+    cell.notes["tampered"] = file.name
+
+
+def _tamper_file(cell: Cell) -> None:
+    _tamper(cell, cell.plan_file)
+    cell.notes["refused"] = TAMPERED
+
+
+def _tamper_run(cell: Cell) -> None:
+    _kill(cell)
+    _tamper(cell, cell.state_dir / "runs" / cell.run_id / "plan.json")
+
+
+def _resume_refused(cell: Cell) -> None:
+    done = run_fleet(cell, "--resume", cell.run_id)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert TAMPERED in done.stderr
+    assert cell.which() == "old"
 
 
 def _reboot(cell: Cell) -> None:
@@ -177,6 +198,7 @@ _AT_ITS_WRITE = "a value is refused or altered when it is written, not at this m
 _VERIFIED = "the node was verified already: what others change later is for the next audit"
 _FOUND_BEFORE = "what cannot be written is found before anything is written"
 _NO_NODE = "a plan is checked before a node is spoken to"
+_TAKEN_ALREADY = "the changes stay, and a plan does nothing to them any more"
 _ONE_CLOCK = "nothing is waited for any more"
 
 
@@ -257,6 +279,16 @@ FAULTS = (
     Fault("stale: a file", ends(OLD), _only(NAMES[:1], _COMPARED), strike=_stale_file),
     Fault("stale: a value", ends(OLD), _only(NAMES[:1], _COMPARED), strike=_set_otherwise),
     Fault("stale: booted since", ends(OLD), _only(NAMES[:1], _COMPARED), strike=_stale_boot),
+    Fault("tampered plan", ends(OLD), _only(NAMES[:1], _NO_NODE), save=_tamper_file, traps=False),
+    Fault(
+        "tampered plan, controller killed",
+        ends(OLD),
+        {CONFIRMING: _TAKEN_ALREADY, CONFIRMED: _TAKEN_ALREADY},
+        strike=_tamper_run,
+        timed=True,
+        killed=True,
+        after=_resume_refused,
+    ),
     Fault("node rebooted", ends(OLD, OLD, OLD), strike=_reboot, patience=6),
     Fault(
         "clock ahead, controller killed",
@@ -276,3 +308,18 @@ FAULTS = (
     ),
 )
 CELLS = tuple((fault, phase) for fault in FAULTS for phase in PHASES if phase.name not in fault.no_meaning)
+
+
+def table() -> str:
+    """The matrix as docs/faults.md has it: what a cell may end in, or a point where it has no meaning."""
+    signs = {OLD: "o", NEW: "n", EITHER: "o/n"}
+    lines = [f"{number}. {name}" for number, name in enumerate(NAMES, start=1)]
+    lines += ["", f"| fault | {' | '.join(str(number) for number in range(1, len(NAMES) + 1))} |"]
+    lines.append("|---" * (len(NAMES) + 1) + "|")
+    for fault in FAULTS:
+        cells = ("." if name in fault.no_meaning else signs[fault.ends[name]] for name in NAMES)
+        lines.append(f"| {fault.name} | {' | '.join(cells)} |")
+    counted = f"{len(CELLS)} cells are tried; {len(FAULTS) * len(NAMES) - len(CELLS)} have no meaning (.):"
+    lines += ["", counted, ""]
+    lines += dict.fromkeys(f"- {reason}" for fault in FAULTS for reason in fault.no_meaning.values())
+    return "\n".join(lines) + "\n"
