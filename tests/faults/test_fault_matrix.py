@@ -5,15 +5,28 @@ from pathlib import Path
 
 import pytest
 from support.fault_cells import Cell, Fault, Phase
-from support.fault_matrix import CELLS, FAULTS, NAMES, table
+from support.fault_matrix import CELLS, FAULTS, KNOWN, NAMES, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
+def parameters() -> list[object]:
+    """One for each cell; a defect that is known has to be mended, not forgotten."""
+    return [
+        pytest.param(
+            fault,
+            phase,
+            id=f"{fault.name}, {phase.name}".replace("/", ""),
+            marks=[pytest.mark.xfail(reason=reason, strict=True)]
+            if (reason := KNOWN.get((fault.name, phase.name)))
+            else [],
+        )
+        for fault, phase in CELLS
+    ]
+
+
 @pytest.mark.root
-@pytest.mark.parametrize(
-    ("fault", "phase"), CELLS, ids=[f"{fault.name}, {phase.name}".replace("/", "") for fault, phase in CELLS]
-)
+@pytest.mark.parametrize(("fault", "phase"), parameters())
 def test_node_is_as_before_or_as_planned(
     fault: Fault,
     phase: Phase,

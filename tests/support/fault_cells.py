@@ -226,6 +226,7 @@ class Cell:
 def prepare_node(node: FaultNode) -> None:
     """What the plans are about: files with modes, owners and times of their own, and values that they have set."""
     file = node.at(FILE)
+    node.at("/etc/ssh/sshd_config.d").mkdir(exist_ok=True)
     file.write_text(
         "# Managed by fleet: change the playbook, not this file.\n"
         "net.ipv4.tcp_fin_timeout = 55\nnet.ipv4.tcp_keepalive_time = 7100\n"
@@ -290,6 +291,7 @@ class Fault:
         no_meaning: why a phase has no cell.
         after: once the node is at rest.
         timed: whether the timer of the node is waited for.
+        held: whether the node is let go on only once the controller has ended.
         killed: whether the controller ends by that.
         traps: whether the node is stopped at the phase; else the fault stands in the plan.
         patience: as for a cell.
@@ -303,6 +305,7 @@ class Fault:
     strike: Strike = nothing
     mend: Strike = nothing
     timed: bool = False
+    held: bool = False
     killed: bool = False
     traps: bool = True
     patience: int = 40
@@ -336,7 +339,8 @@ def carry_out(cell: Cell, fault: Fault) -> None:
     cell.start()
     cell.wait_for_trap()
     fault.strike(cell)
-    cell.release()
+    if not fault.held:
+        cell.release()
     code = cell.end()
     if fault.killed:
         assert code == -signal.SIGKILL
@@ -346,6 +350,8 @@ def carry_out(cell: Cell, fault: Fault) -> None:
         assert not cell.node.calls()
     else:
         cell.check_truth(code, (cell.folder / "out").read_text())
+    if fault.held:
+        cell.release()
     fault.mend(cell)
     cell.wait_for_rest()
     cell.notes["end"] = cell.which()

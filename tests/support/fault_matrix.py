@@ -70,6 +70,11 @@ def _cut_sessions(cell: Cell) -> None:
     cell.node.kill_sessions()
 
 
+def _never_begun(cell: Cell) -> None:
+    """Who was told that the node is as before can rely on it: nothing was changed meanwhile and taken back."""
+    assert "expired" not in cell.node.run_states().values(), cell.notes
+
+
 def _cut_link(cell: Cell) -> None:
     cell.node.set_link("down")
 
@@ -198,6 +203,7 @@ _AT_ITS_WRITE = "a value is refused or altered when it is written, not at this m
 _VERIFIED = "the node was verified already: what others change later is for the next audit"
 _FOUND_BEFORE = "what cannot be written is found before anything is written"
 _NO_NODE = "a plan is checked before a node is spoken to"
+_NOTED = "a script that is noted down on the node is ended before it is asked what became of it"
 _TAKEN_ALREADY = "the changes stay, and a plan does nothing to them any more"
 _ONE_CLOCK = "nothing is waited for any more"
 
@@ -210,6 +216,15 @@ FAULTS = (
     Fault("controller killed", ends(OLD), strike=_kill, timed=True, killed=True, after=resume),
     Fault("controller killed, resumed at once", ends(EITHER, EITHER), strike=_kill_and_resume, killed=True),
     Fault("connection cut", ends(EITHER, NEW), strike=_cut_sessions, timed=True),
+    Fault(
+        "connection cut, the script goes on later",
+        ends(OLD),
+        _only(NAMES[:2], _NOTED),
+        strike=_cut_sessions,
+        timed=True,
+        held=True,
+        after=_never_begun,
+    ),
     Fault("cable cut", ends(OLD), strike=_cut_link, mend=_mend_link, timed=True, patience=6, after=resume),
     Fault(
         "sshd stopped",
@@ -308,6 +323,16 @@ FAULTS = (
     ),
 )
 CELLS = tuple((fault, phase) for fault in FAULTS for phase in PHASES if phase.name not in fault.no_meaning)
+
+_NOT_CLEARED = (
+    "what lies beside the files and the hook cannot be removed while /etc is read-only, and nobody tries again"
+)
+_NOT_FENCED = "a run that the node does not know yet is told as never begun, though its script may still come"
+KNOWN = {
+    **{("/etc read-only", name): _NOT_CLEARED for name in (NAMES[3], *NAMES[6:12])},
+    **{("connection cut, the script goes on later", name): _NOT_FENCED for name in NAMES[:2]},
+}
+"""Defects that are known, by fault and phase."""
 
 
 def table() -> str:

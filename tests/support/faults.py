@@ -36,13 +36,15 @@ _MOVING = "/random/|ns_last_pid|/pty/nr|/sched_|perf_event_max_sample_rate|/numa
 # What a lab's node does not share with this machine, whose packages may change meanwhile.
 _FOLDERS = "/etc/ssh /etc/sysctl.d /etc/modules-load.d /etc/modprobe.d /etc/systemd/system /etc/rancher"
 _FOLDERS += " /etc/kubernetes /etc/default /etc/local.d /etc/fleet-made /usr/lib/sysctl.d /var/lib/rancher"
+# What faults are made of, and what waits for the end of a run: that is for leftovers to tell.
+_OURS = "'(' -name .fill -o -name 99-broken.conf -o -name '.fleet-*' -o -name 'fleet-undo*' ')'"
 _READ_FILES = f"""
 set -- {_FOLDERS}
-find "$@" '(' -name .fill -o -name 99-broken.conf ')' -o -printf '%p|%y %m %U:%G %l\\n'
+find "$@" {_OURS} -o -printf '%p|%y %m %U:%G %l\\n'
 echo --
-find "$@" -type f ! -name .fill ! -name 99-broken.conf -exec sha256sum {{}} +
+find "$@" {_OURS} -o -type f -exec sha256sum {{}} +
 echo --
-find /etc/sysctl.d -type f ! -name .fill -printf '%p %T@\\n'
+find /etc/sysctl.d {_OURS} -o -type f -printf '%p %T@\\n'
 """
 _READ_VALUES = f"cd /proc/sys/net && grep -rs '' . | grep -vE '{_NOT_SETTINGS}'"
 _READ_MACHINE = f"cd /proc/sys && grep -rs '' vm kernel | grep -vE '{_MOVING}'"
