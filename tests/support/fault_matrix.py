@@ -324,16 +324,6 @@ FAULTS = (
 )
 CELLS = tuple((fault, phase) for fault in FAULTS for phase in PHASES if phase.name not in fault.no_meaning)
 
-_NOT_CLEARED = (
-    "what lies beside the files and the hook cannot be removed while /etc is read-only, and nobody tries again"
-)
-_NOT_FENCED = "a run that the node does not know yet is told as never begun, though its script may still come"
-KNOWN = {
-    **{("/etc read-only", name): _NOT_CLEARED for name in (NAMES[3], *NAMES[6:12])},
-    **{("connection cut, the script goes on later", name): _NOT_FENCED for name in NAMES[:2]},
-}
-"""Defects that are known, by fault and phase."""
-
 
 def table() -> str:
     """The matrix as docs/faults.md has it: what a cell may end in, or a point where it has no meaning."""

@@ -174,11 +174,22 @@ def test_a_second_controller_is_told_who_works_on_the_node(node: Node) -> None:
     assert node.ask(status_program(NONCE)).outcome == "not-found"
 
 
-@pytest.mark.parametrize("program", [confirm_program(NONCE, RUN), undo_program(NONCE, RUN), status_program(NONCE, RUN)])
+@pytest.mark.parametrize("program", [confirm_program(NONCE, RUN), status_program(NONCE)])
 def test_a_node_that_does_not_know_the_run_says_so_and_makes_nothing(tmp_path: Path, program: bytes) -> None:
     with small_node(tmp_path) as node:
         assert node.ask(program).outcome == "not-found"
         assert not node.at("/var/lib/fleet").exists()
+
+
+@pytest.mark.parametrize("program", [undo_program(NONCE, RUN), status_program(NONCE, RUN)])
+def test_a_run_that_was_told_as_never_begun_does_not_begin_any_more(node: Node, program: bytes) -> None:
+    before = state_of(node)
+    assert node.ask(program).outcome == "not-found"
+    late = node.ask(apply_program(NONCE, job(), PLAN))
+    assert (late.outcome, late.error and late.error.kind) == ("refused", "refused")
+    assert state_of(node) == before
+    assert node.ask(program).outcome == "not-found"
+    assert node.ask(apply_program(NONCE, job(run_id="second"), PLAN)).outcome == "applied"
 
 
 @pytest.mark.parametrize(

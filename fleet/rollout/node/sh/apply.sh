@@ -10,12 +10,7 @@ apply() {
   else
     check_node base64 chmod date setsid
   fi
-  if [ ! -e "$home" ] && [ ! -L "$home" ]; then
-    said=$(mkdir -m 700 "$home" 2>&1) || {
-      understand "$said"
-      refuse "$kind_said" "$home cannot be made: $words"
-    }
-  fi
+  make_home
   check_home
   enter 5 || refuse_locked
   [ -z "$p_run" ] || refuse_locked
@@ -52,7 +47,7 @@ prune() {
     look_up_state
     case $state in
       '' | armed) rm -rf "$dir" ;;
-      confirmed | undone | expired) [ $# -le "$most_runs" ] || rm -rf "$dir" ;;
+      confirmed | undone | expired | never) [ $# -le "$most_runs" ] || rm -rf "$dir" ;;
     esac
     shift
   done

@@ -1,21 +1,27 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # the other parts read what it sets, and set what it reads
 # What the controller asks for after an apply: confirm, undo, status.
 
-# Finds the run and takes the lock; answers at once where the node does not know the run.
-find_run() {
-  check_node
-  [ -e "$home" ] || answer not-found
-  check_home
-  dir=$home/runs/$run
+# Ends for a run that the node does not know. The controller will tell that nothing was changed, so a script that was
+# sent and has yet to begin must not begin any more: it finds the run noted down as one that never was. The lock is held.
+never_began() {
+  [ -d "$dir" ] || {
+    said=$({ mkdir -p "$dir" && true >"$dir/state.never" && sync "$dir"; } 2>&1) || {
+      understand "$said"
+      refuse "$kind_said" "$dir cannot be made: $words"
+    }
+  }
+  answer not-found
 }
 
 confirm() {
-  find_run
+  check_node
+  dir=$home/runs/$run
   [ -d "$dir" ] || answer not-found
+  check_home
   enter 10 || refuse_locked
   look_up_state
   case $state in
-    '') answer not-found ;;
+    '' | never) answer not-found ;;
     applied)
       # From here on it stays, whatever happens to the rest.
       set_state confirmed || refuse space "$dir cannot be written"
@@ -33,8 +39,10 @@ confirm() {
 
 # undo FORCE: FORCE is not empty where the node may have moved since.
 undo() {
-  find_run
-  [ -d "$dir" ] || answer not-found
+  check_node
+  make_home
+  check_home
+  dir=$home/runs/$run
   way=asked
   enter 5 || {
     kill_worker
@@ -42,7 +50,7 @@ undo() {
   }
   look_up_state
   case $state in
-    '') answer not-found ;;
+    '' | never) never_began ;;
     armed | applied | undoing) undo_run ;;
     confirmed) roll_back "$1" ;;
     *) disarm ;;
@@ -119,18 +127,27 @@ look_for_moves() {
 # status: of the run, or of whatever is pending where $run is empty.
 status() {
   check_node
+  [ -z "$run" ] || make_home
   [ -e "$home" ] || answer not-found
   check_home
-  if [ -n "$run" ]; then
-    dir=$home/runs/$run
-    [ -d "$dir" ] || answer not-found
-  fi
   # Where a script is at work, what it has noted down so far is the answer.
-  enter 2 || load_pending
+  busy=
+  enter 2 || {
+    busy=1
+    load_pending
+  }
+  asked_for=$run
   run=${run:-$p_run}
+  [ -n "$run" ] || answer not-found
   dir=$home/runs/$run
-  [ -n "$run" ] && [ -d "$dir" ] || answer not-found
   look_up_state
-  [ -n "$state" ] || answer not-found
+  case $state in
+    '' | never)
+      # It may be the script of this run, which has noted nothing down yet.
+      [ -z "$busy" ] || refuse_locked
+      [ -n "$asked_for" ] || answer not-found
+      never_began
+      ;;
+  esac
   answer_state
 }

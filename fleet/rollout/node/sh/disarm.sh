@@ -4,26 +4,32 @@
 unit_folder=/etc/systemd/system
 local_hook=/etc/local.d/fleet-undo.start
 
-# The timer goes last: if we are ended before that, it finds the run at its end and clears up what is left.
+# The timer goes last: if we are ended before that, it finds the run at its end and clears up what is left. It does so too
+# where something cannot be removed now, such as on a read-only /etc: then disarm fails, and leaves it running.
 disarm() {
+  kept=
   if [ -f "$dir/changes" ]; then
     load_changes
     number=0
     while [ "$number" -lt "$count" ]; do
       number=$((number + 1))
       pick "$number"
-      [ "$kind" != file ] || [ -z "$todo" ] || rm -f "$new" "$old" "$part"
+      [ "$kind" != file ] || [ -z "$todo" ] || rm -f "$new" "$old" "$part" || kept=1
     done
   fi
   load_pending
   # Another run may be pending by now, and then all of this is its own.
   if [ "${p_run:-$run}" = "$run" ]; then
     rm -f "$unit_folder/sysinit.target.wants/fleet-undo.service" "$unit_folder/fleet-undo.service" "$local_hook" \
-      "$unit_folder/.fleet-undo.service" "${local_hook%/*}/.fleet-undo" "$home/.fleet-pending"
+      "$unit_folder/.fleet-undo.service" "${local_hook%/*}/.fleet-undo" "$home/.fleet-pending" || kept=1
     [ ! -e "$dir/wants" ] || rmdir "$unit_folder/sysinit.target.wants"
-    rm -f "$home/pending"
-    sync "$home"
     p_run=
+    [ -n "$kept" ] || { rm -f "$home/pending" && sync "$home"; }
+  fi
+  if [ -n "$kept" ]; then
+    notes="${notes}what fleet put beside the changed files cannot be removed now, and will be when the time to confirm is over
+"
+    return 1
   fi
   stop_timer
   return 0

@@ -12,6 +12,15 @@ check_node() {
   done
 }
 
+# Makes the folder of fleet where there is none.
+make_home() {
+  [ ! -e "$home" ] && [ ! -L "$home" ] || return 0
+  said=$(mkdir -m 700 "$home" 2>&1) || {
+    understand "$said"
+    refuse "$kind_said" "$home cannot be made: $words"
+  }
+}
+
 # Ends unless the folder of fleet is one that nobody else can write.
 check_home() {
   # shellcheck disable=SC2046 # words are wanted

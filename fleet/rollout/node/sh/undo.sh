@@ -165,5 +165,5 @@ undo_run() {
     undo_failed "$dir cannot be written"
     return 1
   }
-  disarm
+  disarm || return 0
 }

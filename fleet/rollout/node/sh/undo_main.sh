@@ -37,6 +37,7 @@ undo_once() {
     *) disarm ;;
   esac
   done=$?
+  [ -z "$kept" ] || done=1
   exec 9>&-
   return "$done"
 }

@@ -79,7 +79,8 @@ fail() {
     error_kind=$fail_kind
     error=$fail_why
     if [ -z "$written" ]; then
-      rm -rf "$dir"
+      # What could not be cleared up has to be known.
+      [ -n "$kept" ] || rm -rf "$dir"
       count=0
       answer refused
     fi
