@@ -15,6 +15,7 @@ class Command:
 
     Attributes:
         stdin: written to the command, then closed; never shown in a list of processes, unlike the arguments.
+        keep_stdin: it is closed only once the command has ended, or we have: for a command that must not outlive us.
         become: run as root, by the method of the endpoint.
         max_output: most bytes of stdout and stderr together; a longer answer is refused while it is read.
         timeout: seconds for the whole command; None takes the limit of the endpoint.
@@ -22,6 +23,7 @@ class Command:
 
     arguments: tuple[str, ...]
     stdin: bytes = b""
+    keep_stdin: bool = False
     become: bool = False
     max_output: int = MAX_OUTPUT
     timeout: float | None = None

@@ -29,6 +29,7 @@ class Exchange:
         self._method: BecomeMethod = method if command.become else "none"
         self._limit = command.max_output
         self._stdin = command.stdin
+        self._keep_stdin = command.keep_stdin
         self._stdout = bytearray()
         self._stderr = bytearray()
         self._received = 0
@@ -129,7 +130,7 @@ class Exchange:
 
     def _start_input(self) -> None:
         self.outgoing += self._stdin
-        self.input_complete = True
+        self.input_complete = not self._keep_stdin
 
     def _head(self) -> str:
         return f"'{printable(bytes(self._stdout[:_HEAD]))}'"
