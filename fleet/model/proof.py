@@ -78,7 +78,8 @@ class Proof:
 
     Attributes:
         started: ISO 8601 in UTC, as is ``finished``.
-        kernel: the release that it ran on, which is this machine's.
+        on: the host whose kernel it ran on; empty for this machine's.
+        kernel: the release of that kernel.
         as_root: False where it ran in a user namespace.
         runs: connections in each cell.
         values_from: the host whose values the node has; empty for the kernel's defaults.
@@ -93,6 +94,7 @@ class Proof:
     started: str
     finished: str
     version: str
+    on: str = ""
     kernel: str
     as_root: bool
     runs: int

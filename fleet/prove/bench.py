@@ -14,26 +14,29 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
-
 from fleet.model.errors import ProofError
 from fleet.model.text import printable
-from fleet.prove.answer import Answer
+from fleet.prove.answer import Answer, read_answers
+from fleet.prove.place import Place
 from fleet.prove.scenario import BUILD_ONLY
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where tools are looked for; a user's own path often lacks sbin."""
 
-_NAMESPACES = ("--net", "--pid", "--fork", "--kill-child")
+NAMESPACES = ("--net", "--pid", "--fork", "--kill-child")
+"""Of the programs, for ``unshare``; what is in them ends with it."""
+
 _USER = ("--user", "--map-root-user")
 _LONGEST_MESSAGE = 400
 _CHUNK = 1 << 16
 _AT_ONCE = 8
-# Longer than the slowest of them may take: an eviction.
-_SILENT_FOR = 300.0
+_TICK = 0.1
+# Several times what all of it takes, of which evictions are the slowest.
+_LONGEST = 600.0
 
 # Why a user may not make user namespaces, where the kernel or the distribution has forbidden it.
 _FORBIDDEN = {
@@ -80,24 +83,54 @@ def prepare() -> bool:
     return as_root
 
 
+def this_machine(
+    *,
+    as_root: bool,
+    progress: Callable[[], None] = lambda: None,
+    within: float = _LONGEST,
+    stop: Callable[[], bool] = lambda: False,
+) -> Place:
+    """This machine's kernel.
+
+    Args:
+        as_root: as `prepare` found out.
+        progress: told of each cell that is done.
+        within: seconds for all that is measured at once.
+        stop: asked several times a second whether it is not wanted any more.
+    """
+
+    def measured(requests: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        return measure(requests, as_root=as_root, progress=progress, within=within, stop=stop)
+
+    return Place(measure=measured, as_root=as_root)
+
+
 def measure(
-    requests: Sequence[Mapping[str, Any]], *, as_root: bool, progress: Callable[[int], None] = lambda _: None
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    as_root: bool,
+    progress: Callable[[], None] = lambda: None,
+    within: float = _LONGEST,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Answer]:
     """Let programs measure some cells, several at a time, each in namespaces of its own.
 
     Args:
         requests: as `fleet.prove.scenario.cell_request` makes them.
         as_root: as found out by `namespaces_of_their_own`.
-        progress: told the position of each request that is answered.
+        progress: told of each cell that is done.
+        within: seconds for all of them.
+        stop: as for `this_machine`.
 
     Raises:
-        ProofError: a program failed, or fell silent.
+        ProofError: a program failed, the time was up, or it was stopped.
 
     Returns:
         The answers, in the order of the requests.
     """
     answers: dict[int, Answer] = {}
     waiting = deque(enumerate(requests))
+    deadline = monotonic() + within
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         while waiting or selector.get_map():
@@ -105,16 +138,17 @@ def measure(
                 position, request = waiting.popleft()
                 bench = stack.enter_context(_Bench(request, as_root=as_root))
                 selector.register(bench.output, selectors.EVENT_READ, (position, bench))
-            ready = selector.select(_SILENT_FOR)
-            if not ready:
-                raise ProofError(f"the proof fell silent for {_SILENT_FOR:.0f} s")
-            for key, _ in ready:
+            if monotonic() >= deadline:
+                raise ProofError(f"the proof did not end within {within:g} s")
+            if stop():
+                raise ProofError("the proof was stopped")
+            for key, _ in selector.select(_TICK):
                 position, bench = key.data
                 if bench.has_answered():
                     selector.unregister(key.fileobj)
                     answers[position] = bench.answer()
                     bench.end()
-                    progress(position)
+                    progress()
     return [answers[position] for position in range(len(requests))]
 
 
@@ -136,10 +170,11 @@ class _Bench:
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("pipes were asked for")
         self._input, self.output = self._process.stdin, self._process.stdout
+        self._request = request
         self._answer = b""
         # One that has ended already is noticed, with what it said, where it does not answer.
         with suppress(BrokenPipeError):
-            self._input.write(json.dumps(request).encode() + b"\n")
+            self._input.write(json.dumps([request]).encode() + b"\n")
             self._input.flush()
 
     def __enter__(self) -> Self:
@@ -158,8 +193,8 @@ class _Bench:
 
     def answer(self) -> Answer:
         try:
-            answer = Answer.model_validate_json(self._answer)
-        except ValidationError:
+            (answer,) = read_answers(self._answer, [self._request])
+        except ValueError:  # pydantic's are, too
             self._log.seek(0)
             said = self._log.read().decode(errors="replace").strip().splitlines() or ["nothing"]
             raise ProofError(f"a program of the proof failed: {printable(said[-1], _LONGEST_MESSAGE)}") from None
@@ -179,7 +214,7 @@ class _Bench:
 
 
 def _unshare(*, as_root: bool) -> list[str]:
-    return ["unshare", *(() if as_root else _USER), *_NAMESPACES]
+    return ["unshare", *(() if as_root else _USER), *NAMESPACES]
 
 
 def _environment() -> dict[str, str]:

@@ -162,6 +162,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             parameters=_lost(by="eviction", half_closed=True),
             values={_CLOSE_WAIT: "3600"},
             promises={"before": "reset"},
+            fills_table=True,
         ),
         Scenario(
             name="full-table",
@@ -171,6 +172,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             experiment="full",
             parameters={},
             promises={"before": "dropped", "be-liberal": "dropped"},
+            fills_table=True,
         ),
         Scenario(
             name="port-exhaustion",

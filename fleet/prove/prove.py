@@ -1,6 +1,6 @@
 """The whole proof: every scenario under each of its fixes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -9,7 +9,7 @@ from fleet import __version__
 from fleet.kernel.version import parse_release
 from fleet.model.proof import Cell, Fix, Proof, ScenarioProof
 from fleet.prove.answer import Answer
-from fleet.prove.bench import measure
+from fleet.prove.place import Place
 from fleet.prove.scenario import Node, Scenario, cell_request
 from fleet.runner.audit import iso
 
@@ -30,30 +30,23 @@ class Subject:
     notes: tuple[str, ...] = ()
 
 
-def prove(
-    subject: Subject,
-    scenarios: Sequence[Scenario],
-    *,
-    runs: int,
-    as_root: bool,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Proof:
-    """Make each fault on this kernel, under each fix.
+def prove(subject: Subject, scenarios: Sequence[Scenario], place: Place, *, runs: int) -> Proof:
+    """Make each fault on a kernel, under each fix.
 
     Args:
         subject: the node.
         scenarios: one or more.
+        place: where.
         runs: connections in each cell.
-        as_root: as `fleet.prove.bench.namespaces_of_their_own` found out.
-        progress: told of each cell that is done, by its scenario's name.
 
     Raises:
         ProofError: this machine cannot run it.
+        HostError: the host cannot.
     """
     started = datetime.now(UTC)
     jobs = [(scenario, fix) for scenario in scenarios for fix in scenario.fixes(subject.node)]
     requests = [cell_request(scenario, fix, subject.node, runs) for scenario, fix in jobs]
-    measured = measure(requests, as_root=as_root, progress=lambda position: progress(jobs[position][0].name))
+    measured = place.measure(requests)
     answers = {(scenario.name, fix): answer for (scenario, fix), answer in zip(jobs, measured, strict=True)}
     kernel = next(answer.kernel for answer in answers.values())
     return Proof(
@@ -61,8 +54,9 @@ def prove(
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         version=__version__,
+        on=place.host,
         kernel=kernel,
-        as_root=as_root,
+        as_root=place.as_root,
         runs=runs,
         values_from=subject.values_from,
         values=subject.node.values,

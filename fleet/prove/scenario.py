@@ -50,6 +50,8 @@ class Scenario:
         fix_parameters: for the program under one fix.
         old_kernels: what older kernels than 6.1 may do before any fix, too.
         pod_key: the sysctl by which the fix ``pods`` helps.
+        fills_table: it takes memory of the whole machine, and a time in which the kernel searches longer for every
+            connection: not for a node with live traffic.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Scenario:
     fix_parameters: Mapping[Fix, Mapping[str, Any]] = field(default_factory=dict)
     old_kernels: frozenset[Outcome] = frozenset()
     pod_key: str = ""
+    fills_table: bool = False
 
     def fixes(self, node: Node) -> tuple[Fix, ...]:
         """Those that are tried; what the playbook would give pods only where it has the key that counts."""

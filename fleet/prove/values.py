@@ -49,4 +49,6 @@ def harden(node: Node, wanted: Sequence[Wanted]) -> Node:
 
 
 def _is_of_a_namespace(key: str) -> bool:
-    return key in KEYS and KEYS[key].scope != "host" and not key.startswith(_OWN)
+    known = KEYS.get(key)
+    # Without bounds it is a counter, which takes no value.
+    return known is not None and known.bounds is not None and known.scope != "host" and not key.startswith(_OWN)

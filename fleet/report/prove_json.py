@@ -16,7 +16,8 @@ class RunJson(BaseModel):
     started: str
     finished: str
     version: str
-    kernel: str = Field(description="This machine's, on which all was measured.")
+    on: str = Field(description="The host of the inventory on whose kernel all was measured; empty: this machine.")
+    kernel: str
     as_root: bool = Field(description="False: in a user namespace.")
     runs: int = Field(description="Connections in each cell.")
 
@@ -77,6 +78,7 @@ def proof_json(proof: Proof) -> str:
                 started=proof.started,
                 finished=proof.finished,
                 version=proof.version,
+                on=clean(proof.on),
                 kernel=clean(proof.kernel),
                 as_root=proof.as_root,
                 runs=proof.runs,

@@ -32,10 +32,11 @@ def headline(proof: Proof) -> str:
 
 def setting(proof: Proof) -> str:
     """Where the proof ran, and on what."""
+    kernel = f"Kernel {proof.kernel}, that of {proof.on} itself" if proof.on else f"Kernel {proof.kernel}"
     node = f"a node with the values of {proof.values_from}" if proof.values_from else "a node with kernel defaults"
     rights = "as root" if proof.as_root else "in a user namespace, without root"
     return (
-        f"Kernel {proof.kernel}, {rights}; {node}{', with the INVALID rule' if proof.invalid_rule else ''};"
+        f"{kernel}, {rights}; {node}{', with the INVALID rule' if proof.invalid_rule else ''};"
         f" {proof.runs} connection{'' if proof.runs == 1 else 's'} a cell; hardened by {proof.playbook}."
     )
 

@@ -14,6 +14,7 @@ from support.cli import FLEET, fleet
 from support.lab import running_lab, ssh
 
 from fleet import lab
+from fleet.prove import manifests
 from fleet.report.schema import schemas
 
 pytestmark = pytest.mark.root
@@ -98,7 +99,64 @@ def test_values_of_two_hosts_at_once_are_refused(node: tuple[lab.Lab, str], tmp_
 
 def test_only_a_host_can_be_cured(tmp_path: Path) -> None:
     done = fleet(*ABOVE, "--cured", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "error: --cured is about a host: name it with --values-from\n")
+    assert (done.returncode, done.stderr) == (2, "error: --cured is about a host: name it with --values-from or --on\n")
+
+
+def test_a_node_of_the_lab_proves_it_on_its_own_kernel(node: tuple[lab.Lab, str], tmp_path: Path) -> None:
+    built, name = node
+    command = (*ABOVE, "--on", name, "-i", built.inventory, "-f", "json")
+    assert ssh(built, name, f"sysctl -qw {LIBERAL}=0; iptables -F").returncode == 0
+    bare = fleet(*command, cwd=tmp_path)
+    assert (bare.returncode, bare.stderr) == (0, "")
+    assert outcomes(bare.stdout) == {
+        "before": {"reset": 3},
+        "be-liberal": {"alive": 3},
+        "invalid-rule": {"alive": 3},
+        "hardened": {"alive": 3},
+    }
+    data = json.loads(bare.stdout)
+    assert (data["run"]["on"], data["node"]["values_from"], data["run"]["as_root"]) == (name, name, True)
+    refused = [cell["refused"] for cell in data["scenarios"]["above-window"]["fixes"].values()]
+    assert refused == [{}] * 4
+    assert fleet(*command, "--cured", cwd=tmp_path).returncode == 3
+
+    assert ssh(built, name, f"sysctl -qw {LIBERAL}=1").returncode == 0
+    assert fleet(*command, "--cured", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--values-from", "x"), "--on HOST takes the values of that host: leave out --values-from"),
+        (("-s", "full-table"), "full-table takes memory and time of the whole machine, so not of a node: leave out"),
+        (("-s", "eviction"), "eviction takes memory and time of the whole machine"),
+    ],
+)
+def test_what_does_not_go_with_a_node_is_refused(options: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    done = fleet("prove", "--on", "x", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_manifests_go_to_stdout_or_to_a_file(tmp_path: Path) -> None:
+    done = fleet("prove", "--kubernetes", cwd=tmp_path)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", manifests())
+    done = fleet("prove", "--kubernetes", "--image", "python:3", "-o", "prove.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "prove.yaml").read_text() == manifests("python:3")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("-s", "above-window"), "--kubernetes prints manifests and tries no node: leave out -s, --on and --values"),
+        (("--image", "a b"), "'a b' is no image, such as docker.io/library/python:"),
+    ],
+)
+def test_what_does_not_go_with_manifests_is_refused(options: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    done = fleet("prove", "--kubernetes", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
 
 
 def test_ctrl_c_ends_it_at_once_and_leaves_no_process(tmp_path: Path) -> None:

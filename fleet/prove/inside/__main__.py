@@ -1,6 +1,8 @@
-"""Measures one cell of the proof for each line on stdin, and ends when stdin does, whatever it is doing.
+"""Measures some cells of the proof at once: a line of requests on stdin, a line of answers, and it is over.
 
-A line is ``{"experiment", "runs", "values", "invalid_rule", "parameters"}`` in JSON; so is each answer.
+A request is ``{"experiment", "runs", "values", "invalid_rule", "parameters"}`` in JSON; both lines are lists. The
+answers stand after the arguments of this program, which tell them from whatever else is printed where it runs.
+Whoever asks keeps stdin open: when it ends too early, so does this, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .filling import full
@@ -27,24 +30,30 @@ EXPERIMENTS: Mapping[str, Callable[[World, int, Mapping[str, Any]], dict[str, An
     "lifetime": lifetime,
     "full": full,
 }
+_AT_ONCE = 8
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer, and end."""
     # Packets of one processor keep their order.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
-    while True:
-        sys.stdout.write(json.dumps(_answer(json.loads(lines.get()))) + "\n")
-        sys.stdout.flush()
+    requests = json.loads(lines.get())
+    # A world moves only the thread that makes it.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(_answer, requests))
+    sys.stdout.write(" ".join([*sys.argv[1:], json.dumps(answers)]) + "\n")
+    sys.stdout.flush()
+    # Not by the usual way, which would wait for whoever reads stdin.
+    os._exit(0)
 
 
 def _read(lines: queue.SimpleQueue[str]) -> None:
     """Whoever asks may be killed at any moment: then the pipe ends, and with this process all namespaces do."""
     for line in sys.stdin:
         lines.put(line)
-    os._exit(0)
+    os._exit(1)
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +63,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             answer = EXPERIMENTS[request["experiment"]](world, request["runs"], request["parameters"])
         finally:
             world.close()
-    except (ToolError, OSError) as error:
+    except (ToolError, OSError, RuntimeError) as error:
         return {"error": str(error)}
     return {**answer, "refused": world.refused, "kernel": os.uname().release}
 

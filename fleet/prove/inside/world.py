@@ -124,6 +124,8 @@ class World:
         _run("ip", "-batch", "-", given="\n".join(lines) + "\n", handles=tuple(self._namespaces.values()))
 
     def _set(self, place: str, key: str, value: str) -> None:
+        if not key.startswith("net."):
+            raise ValueError(f"{key} is not of a network namespace, but of the whole machine")
         try:
             with open("/proc/sys/" + key.replace(".", "/"), "w", encoding="ascii") as file:
                 file.write(value)

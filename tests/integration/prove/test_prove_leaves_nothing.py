@@ -15,7 +15,7 @@ import pytest
 
 import fleet.prove.bench as bench_module
 from fleet.model.errors import ProofError
-from fleet.prove import SCENARIOS, Node, Subject, prove
+from fleet.prove import SCENARIOS, Node, Subject, prove, this_machine
 from fleet.prove.bench import measure
 from fleet.prove.scenario import BUILD_ONLY, cell_request
 
@@ -105,7 +105,7 @@ def test_a_proof_changes_nothing_of_the_machine(*, as_root: bool) -> None:
     subject = Subject(
         node=Node(values={"net.netfilter.nf_conntrack_tcp_be_liberal": "1"}), values_from="", playbook="p"
     )
-    assert prove(subject, [SCENARIOS["above-window"]], runs=3, as_root=as_root).holds
+    assert prove(subject, [SCENARIOS["above-window"]], this_machine(as_root=as_root), runs=3).holds
     assert of_the_machine() == before
 
 
@@ -119,10 +119,9 @@ def test_the_programs_need_nothing_but_python(*, as_root: bool, tmp_path: Path) 
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.write(json.dumps([request]).encode() + b"\n")
         process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-        process.stdin.close()
+        (answer,) = json.loads(process.stdout.readline())
         assert process.wait(WITHIN) == 0
     assert answer["outcomes"] == {"reset": 2}
 

@@ -8,7 +8,7 @@ from support.proofs import MEASURED
 from fleet.kernel.invalid import BE_LIBERAL
 from fleet.kernel.version import parse_release
 from fleet.model.proof import Cell, Fix, Proof
-from fleet.prove import SCENARIOS, Node, Subject, prepare, prove
+from fleet.prove import SCENARIOS, Node, Subject, prepare, prove, this_machine
 
 RUNS = 20
 QUICK = [name for name in SCENARIOS if name not in ("eviction", "full-table")]
@@ -18,7 +18,7 @@ IS_OLD = parse_release(os.uname().release) < (6, 1)
 
 def proved(names: list[str], *, as_root: bool, node: Node = HARDENED) -> Proof:
     subject = Subject(node=node, values_from="", playbook="test")
-    return prove(subject, [SCENARIOS[name] for name in names], runs=RUNS, as_root=as_root)
+    return prove(subject, [SCENARIOS[name] for name in names], this_machine(as_root=as_root), runs=RUNS)
 
 
 def cells(proof: Proof) -> dict[tuple[str, Fix], Cell]:

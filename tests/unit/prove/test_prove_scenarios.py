@@ -105,6 +105,7 @@ def test_a_node_like_another_has_the_values_that_a_namespace_can_have() -> None:
             BE_LIBERAL: 1,
             LOOSE: 0,
             "net.netfilter.nf_conntrack_max": 262144,
+            "net.netfilter.nf_conntrack_count": 1234,
             "net.ipv4.ip_forward": 0,
             "net.ipv4.tcp_fin_timeout": NEEDS_ROOT,
         }

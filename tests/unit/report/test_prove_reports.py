@@ -41,6 +41,13 @@ def test_other_fixes_have_a_column_together() -> None:
     assert "keepalive: alive, longer timeout: alive" in text
 
 
+def test_a_kernel_that_is_not_ours_is_named() -> None:
+    assert "Kernel 6.18.44, as root" in table()
+    assert "Kernel 6.18.44, that of k3s-1 itself, as root; a node with the values of k3s-1" in table(
+        on="k3s-1", values_from="k3s-1"
+    )
+
+
 def test_details_have_the_evidence() -> None:
     text = table(verbosity=1)
     assert "RST client pod to server pod 5" in text
