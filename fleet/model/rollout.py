@@ -67,7 +67,21 @@ class RatesGate:
     kind: Literal["rates"] = "rates"
 
 
-Gate = VerifyGate | CommandGate | PrometheusGate | RatesGate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProveGate:
+    """Connections through a node with a changed host's values must survive a segment above the window.
+
+    Attributes:
+        on: ``controller``: on this machine's kernel; ``node``: on each changed host's own.
+        timeout: seconds for all changed hosts.
+    """
+
+    on: Place = "controller"
+    timeout: float = 60.0
+    kind: Literal["prove"] = "prove"
+
+
+Gate = VerifyGate | CommandGate | PrometheusGate | RatesGate | ProveGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

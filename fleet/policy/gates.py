@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from fleet.document import Items, StrictModel
-from fleet.model.rollout import CommandGate, Gate, Place, PrometheusGate, RatesGate, VerifyGate
+from fleet.model.rollout import CommandGate, Gate, Place, PrometheusGate, ProveGate, RatesGate, VerifyGate
 from fleet.policy.duration import PositiveDuration
 from fleet.policy.prometheus import check_server, parse_comparison
 
@@ -73,6 +73,17 @@ class RatesGateDocument(StrictModel):
     sample: Annotated[int, pydantic.Field(ge=1, le=1000)] = 10
 
 
+class ProveGateDocument(StrictModel):
+    """A node with a changed host's values is played in throw-away namespaces, and has to survive what causes resets.
+
+    Attributes:
+        on: ``controller``: on this machine's kernel; ``node``: on each changed host's own, which needs python3 and nft.
+    """
+
+    on: Place = "controller"
+    timeout: PositiveDuration = 60.0
+
+
 class GateDocument(StrictModel):
     """One gate: exactly one of these."""
 
@@ -80,11 +91,12 @@ class GateDocument(StrictModel):
     command: CommandGateDocument | None = None
     prometheus: PrometheusGateDocument | None = None
     rates: RatesGateDocument | None = None
+    prove: ProveGateDocument | None = None
 
     @pydantic.model_validator(mode="after")
     def _is_one(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise ValueError("must be exactly one of verify, command, prometheus and rates")
+            raise ValueError("must be exactly one of verify, command, prometheus, rates and prove")
         return self
 
 
@@ -97,7 +109,7 @@ def _gate(value: object) -> object:
     return value
 
 
-GateName = Literal["verify", "rates"]
+GateName = Literal["verify", "rates", "prove"]
 GateItem = Annotated[GateDocument, pydantic.BeforeValidator(_gate, GateName | GateDocument)]
 
 
@@ -110,6 +122,8 @@ def gate_of(document: GateDocument) -> Gate:
         return PrometheusGate(**document.prometheus.model_dump())
     if document.rates is not None:
         return RatesGate(**document.rates.model_dump())
+    if document.prove is not None:
+        return ProveGate(**document.prove.model_dump())
     return VerifyGate()
 
 
@@ -124,3 +138,5 @@ def seconds_needed(gate: Gate) -> float:
             return timeout
         case RatesGate(window=window):
             return window + 2 * _READING
+        case ProveGate(timeout=timeout):
+            return timeout + _READING

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, Rollout, VerifyGate
+from fleet.model.rollout import CommandGate, Gate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate
 from fleet.plan import HostPlan, Plan
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.layout import columns, joined, listed, shown
@@ -110,6 +110,9 @@ def gate_words(gate: Gate) -> str:
             return f"command, {where}: {shlex.join(gate.command)}"
         case PrometheusGate():
             return f"prometheus: {gate.query} {gate.expect}"
+        case ProveGate():
+            where = "this machine's kernel" if gate.on == "controller" else "its own kernel"
+            return f"prove: with the values of each changed host, on {where}, a segment above the window resets nothing"
         case RatesGate():
             return (
                 "rates: resets sent, segments sent again and INVALID packets of changed hosts,"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from fleet.model.errors import UsageError
-from fleet.model.rollout import CommandGate, Gate, GateResult, PrometheusGate, RatesGate, VerifyGate
+from fleet.model.rollout import CommandGate, Gate, GateResult, PrometheusGate, ProveGate, RatesGate, VerifyGate
 from fleet.rollout.gates.command import check_command
 from fleet.rollout.gates.context import GateContext
 from fleet.rollout.gates.prometheus import check_prometheus
+from fleet.rollout.gates.prove import check_prove
 from fleet.rollout.gates.rates import check_rates
 from fleet.rollout.gates.result import failed, interrupted
 from fleet.rollout.gates.verify import check_verify
@@ -19,15 +20,13 @@ def check_gates(gates: Iterable[Gate], context: GateContext) -> tuple[GateResult
     """
     results: list[GateResult] = []
     for gate in gates:
-        results.append(_check(gate, context))
+        results.append(interrupted(gate) if context.stop.is_set() else _check(gate, context))
         if not results[-1].passed:
             break
     return tuple(results)
 
 
 def _check(gate: Gate, context: GateContext) -> GateResult:
-    if context.stop.is_set():
-        return interrupted(gate)
     try:
         match gate:
             case VerifyGate():
@@ -38,5 +37,7 @@ def _check(gate: Gate, context: GateContext) -> GateResult:
                 return check_prometheus(gate)
             case RatesGate():
                 return check_rates(gate, context)
+            case ProveGate():
+                return check_prove(gate, context)
     except UsageError as error:  # such as ~/.ssh/config, which reads one way at the start and another now
         return failed(gate, str(error))

@@ -12,7 +12,7 @@ from support.plans import plan_of, planned, playbook_of
 
 from fleet.model.errors import DocumentError, FleetError
 from fleet.model.finding import Failure
-from fleet.model.rollout import CommandGate, PrometheusGate, RatesGate, Rollout, VerifyGate, Window
+from fleet.model.rollout import CommandGate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate, Window
 from fleet.plan import HostPlan, Plan, load_plan, plan_text, save_plan
 from fleet.report.schema import schemas
 
@@ -55,6 +55,7 @@ def test_the_rollout_is_part_of_the_plan_with_every_kind_of_gate(plan: Plan, tmp
         CommandGate(command=("true", "{host}"), on="node"),
         PrometheusGate(url="https://p", query="up", expect="> 0"),
         RatesGate(),
+        ProveGate(on="node"),
     )
     window = Window(days=(0, 6), opens=60, closes=0, zone="UTC", text="Sun,Mon 01:00-24:00 UTC")
     rollout = Rollout(serial=(1, "10%"), soak=0.5, gates=gates, windows=(window,), before=("a",), restart=("k3s",))

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.document import parse, validate
 from fleet.model.errors import DocumentError
-from fleet.model.rollout import CommandGate, PrometheusGate, RatesGate, Rollout, VerifyGate, Window
+from fleet.model.rollout import CommandGate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate, Window
 from fleet.policy import Policy, load_playbook
 from fleet.policy.gates import seconds_needed
 from fleet.policy.rollout import RolloutDocument, seconds_to_confirm
@@ -110,7 +110,10 @@ def test_one_size_needs_no_list(tmp_path: Path) -> None:
         ('rollout: {before: ["a\\0b"]}', "play.yaml:4:20: 'rollout.before[0]' must be of the form"),
         ("rollout: {gates: [nothing]}", "play.yaml:4:19: 'rollout.gates[0]' must be a mapping, not 'nothing'"),
         ("rollout: {gates: [command]}", "key 'run' is missing in 'rollout.gates[0].command'"),
-        ("rollout: {gates: [{}]}", "'rollout.gates[0]' must be exactly one of verify, command, prometheus and rates"),
+        (
+            "rollout: {gates: [{}]}",
+            "'rollout.gates[0]' must be exactly one of verify, command, prometheus, rates and prove",
+        ),
         ("rollout: {gates: [{verify: , rates: }]}", "'rollout.gates[0]' must be exactly one of verify, command"),
         ("rollout: {gates: [{command: {run: []}}]}", "'rollout.gates[0].command.run' must not be empty"),
         (
@@ -151,8 +154,21 @@ def test_each_gate_has_a_longest_time() -> None:
         CommandGate(command=("true",), timeout=7),
         PrometheusGate(url="u", query="q", expect="> 1", timeout=8),
         RatesGate(window=9),
+        ProveGate(timeout=40),
     )
-    assert [seconds_needed(gate) for gate in gates] == [30, 9, 8, 39]
+    assert [seconds_needed(gate) for gate in gates] == [30, 9, 8, 39, 55]
+
+
+@pytest.mark.parametrize(
+    ("item", "gate"),
+    [
+        ("prove", ProveGate()),
+        ("prove:", ProveGate(on="controller", timeout=60)),
+        ("prove: {on: node, timeout: 45s}", ProveGate(on="node", timeout=45)),
+    ],
+)
+def test_the_proof_is_a_gate(tmp_path: Path, item: str, gate: ProveGate) -> None:
+    assert load(tmp_path, f"rollout:\n  gates:\n    - {item}\n").rollout.gates == (gate,)
 
 
 def test_days_may_run_over_the_end_of_the_week(tmp_path: Path) -> None:

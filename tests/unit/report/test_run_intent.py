@@ -9,7 +9,7 @@ from support.plans import plan_of
 from support.runs import RUN, host_run, run_of, sample_run
 
 from fleet.model.finding import Failure
-from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, Rollout, VerifyGate, Window
+from fleet.model.rollout import CommandGate, Gate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate, Window
 from fleet.plan import Change, HostPlan, NodePlan, Plan, Refused, Remedy
 from fleet.report.intent_terminal import Intent, gate_words, hosts_to_change, render_intent
 from fleet.report.past_run_terminal import render_resume, render_rollback
@@ -33,6 +33,8 @@ GATES: tuple[Gate, ...] = (
     CommandGate(command=("kubectl", "get", "node"), on="node"),
     PrometheusGate(url="http://prometheus.example:9090", query="rate(errors[1m])", expect="< 0.01"),
     RatesGate(),
+    ProveGate(),
+    ProveGate(on="node"),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from fleet.model.rollout import CommandGate, Gate, PrometheusGate, RatesGate, Rollout, VerifyGate
+from fleet.model.rollout import CommandGate, Gate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate
 from fleet.policy.gates import seconds_needed
 from fleet.policy.playbook import load_playbook
 from fleet.policy.rollout import seconds_to_confirm
@@ -31,11 +31,13 @@ def gates_of(example: str, tmp_path: Path) -> tuple[Gate, ...]:
 def test_each_kind_of_gate_has_an_example_that_loads(tmp_path: Path) -> None:
     kinds = [[gate.kind for gate in gates_of(example, tmp_path)] for example in examples()]
     assert kinds == [
-        ["verify", "command", "prometheus", "rates"],
+        ["verify", "command", "prometheus", "rates", "prove"],
         ["verify"],
         ["command", "command"],
         ["prometheus"],
         ["rates"],
+        ["prove"],
+        ["prove"],
     ]
 
 
@@ -43,6 +45,7 @@ def test_the_times_that_gates_count_as_are_those_of_the_page() -> None:
     assert seconds_to_confirm(Rollout()) == 20
     assert seconds_needed(VerifyGate()) == 30
     assert seconds_needed(RatesGate(window=30)) == 60
+    assert seconds_needed(ProveGate(timeout=60)) == 75
     assert seconds_needed(PrometheusGate(url="", query="", expect="", timeout=10)) == 10
     assert seconds_needed(CommandGate(command=(), timeout=10)) == 12
     assert seconds_needed(CommandGate(command=(), timeout=10, on="node")) == 25
