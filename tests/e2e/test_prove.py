@@ -159,6 +159,25 @@ def test_what_does_not_go_with_manifests_is_refused(options: tuple[str, ...], to
     assert told in done.stderr
 
 
+@pytest.mark.parametrize("on", ["controller", "node"])
+def test_a_rollout_goes_on_only_where_the_reset_is_gone(on: str, node: tuple[lab.Lab, str], tmp_path: Path) -> None:
+    built, name = node
+    options = ("-i", built.inventory, "-l", name, "--yes")
+    rollout = f"rollout: {{gates: [{{prove: {{on: {on}}}}}]}}\n"
+    assert ssh(built, name, f"sysctl -qw {LIBERAL}=0 net.ipv4.tcp_fin_timeout=60; iptables -F").returncode == 0
+
+    (tmp_path / "other.yaml").write_text(f"name: Other things\nprofiles: [tcp]\n{rollout}")
+    stopped = fleet("apply", "other.yaml", *options, cwd=tmp_path)
+    assert stopped.returncode == 4, stopped.stdout + stopped.stderr
+    assert f"{name}: a segment above the window: 5 reset of 5 connections" in stopped.stdout
+    assert ssh(built, name, "cat /proc/sys/net/ipv4/tcp_fin_timeout").stdout == "60\n"
+
+    (tmp_path / "cure.yaml").write_text(f"name: The cure\nprofiles: [conntrack]\n{rollout}")
+    done = fleet("apply", "cure.yaml", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ssh(built, name, f"sysctl -n {LIBERAL}").stdout == "1\n", done.stdout + done.stderr
+
+
 def test_ctrl_c_ends_it_at_once_and_leaves_no_process(tmp_path: Path) -> None:
     with subprocess.Popen(
         [FLEET, "prove", "-s", "timeout-server-first"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -219,7 +219,51 @@ def processes_with(word: str) -> list[int]:
     return found
 
 
-def test_an_older_python_is_told_so() -> None:
+def python3(minor: int) -> Path:
+    """An interpreter of that version, as a distribution or pyenv installs it."""
+    named = shutil.which(f"python3.{minor}")
+    for found in (*([named] if named else []), *Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3")):
+        told = subprocess.run([found, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, check=False)
+        if told.stdout.strip() == str(minor).encode():
+            return Path(found)
+    pytest.skip(f"no python3.{minor} here")
+
+
+@pytest.fixture
+def with_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Gives this machine, as a node, another python3."""
+
+    def give(minor: int) -> None:
+        for tool in ("timeout", "unshare", "ip", "nft"):
+            found = shutil.which(tool, path=node_module.SEARCH_PATH)
+            assert found is not None
+            (tmp_path / tool).symlink_to(found)
+        (tmp_path / "python3").symlink_to(python3(minor))
+        monkeypatch.setattr(node_module, "SEARCH_PATH", str(tmp_path))
+
+    return give
+
+
+@pytest.mark.parametrize("minor", [9, 10, 12, 13, 14])
+def test_every_python_from_3_9_on_will_do(minor: int, with_python: Callable[[int], None]) -> None:
+    with_python(minor)
+    requests = [
+        cell_request(scenario, "before", Node(), runs=2) for scenario in SCENARIOS.values() if not scenario.fills_table
+    ]
+    answers = on_node("n1", LocalConnection()).measure(requests)
+    assert [sum(answer.outcomes.values()) for answer in answers] == [2] * len(requests)
+
+
+@pytest.mark.parametrize("minor", [6, 7, 8])
+def test_an_older_python_is_told_so(minor: int, with_python: Callable[[int], None]) -> None:
+    with_python(minor)
+    with pytest.raises(
+        ProtocolError, match=rf"python3 is 3\.{minor}\.\d+, and 3\.9 is the oldest that will do: install"
+    ):
+        on_node("n1", LocalConnection()).measure([BUILD_ONLY])
+
+
+def test_an_older_python_can_read_that_it_is_too_old() -> None:
     text = program_texts()["sent.py"]
     parse(text, feature_version=(3, 6))
     too_old = text.replace("_OLDEST = (3, 9)", "_OLDEST = (99, 0)")
