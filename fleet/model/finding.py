@@ -123,10 +123,37 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSummary:
+    """Which machine it is, and how full its conntrack table was, as results tell it.
+
+    Attributes:
+        system: the distribution's own name, such as ``Debian GNU/Linux 12 (bookworm)``; empty where it has none.
+        kubernetes: which distribution of Kubernetes, or ``none``; None where that is not known.
+        proxy_mode: of kube-proxy, ``none`` where there is none, or ``unknown``.
+        proxy_release: of kube-proxy, as far as it is known.
+        conntrack_count: entries at the time of the reading; None where it could not be read, as are the next two.
+        conntrack_max: most entries.
+        conntrack_buckets: size of the hash table.
+    """
+
+    kernel: str
+    system: str
+    cores: int
+    ram_bytes: int
+    kubernetes: str | None
+    proxy_mode: str
+    proxy_release: str
+    conntrack_count: int | None
+    conntrack_max: int | None
+    conntrack_buckets: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostAudit:
     """One host of an audit; ``facts`` and ``findings`` are empty where ``error`` is set.
 
     Attributes:
+        node: None where ``error`` is set, and in results of versions that did not tell it.
         pod_remedy: None where pods were not looked into, or lack nothing that their node has set.
     """
 
@@ -137,6 +164,7 @@ class HostAudit:
     settings: tuple[SettingState, ...] = ()
     protection: Mapping[Moment, Protection] | None = None
     pod_remedy: PodRemedy | None = None
+    node: NodeSummary | None = None
     facts: NodeFacts | None = None
 
 

@@ -205,12 +205,19 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRun:
-    """One batch: its hosts, its gates, and why the rollout went on or stopped."""
+    """One batch: its hosts, its gates, and why the rollout went on or stopped.
+
+    Attributes:
+        started: ISO 8601 in UTC, as is ``decided``; empty where that is not known.
+        decided: when it was decided how to go on.
+    """
 
     number: int
     hosts: tuple[str, ...]
     gates: tuple[GateResult, ...] = ()
     decision: str = ""
+    started: str = ""
+    decided: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """An audit as JSON, ``fleet.audit/1``: for scripts, so fields may be added but never change their meaning."""
 
-from typing import Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,6 +12,7 @@ from fleet.model.finding import (
     HostStatus,
     Impact,
     Moment,
+    NodeSummary,
     Scope,
     SettingState,
     WriterState,
@@ -128,6 +130,21 @@ class PodRemedyJson(BaseModel):
     )
 
 
+class NodeJson(BaseModel):
+    """Which machine it is, and how full its conntrack table was."""
+
+    kernel: str = Field(description="The release, as `uname -r` prints it.")
+    system: str = Field(description="The distribution's own name; empty where it has none.")
+    cores: int
+    ram_bytes: int
+    kubernetes: str | None = Field(description="Which distribution of Kubernetes, or `none`; null: not known.")
+    proxy_mode: str = Field(description="Of kube-proxy; `none` where there is none, or `unknown`.")
+    proxy_release: str = Field(description="Of kube-proxy, as far as it is known.")
+    conntrack_count: int | None = Field(description="Entries at the time of the reading; null: not read.")
+    conntrack_max: int | None = Field(description="Most entries; null: not read.")
+    conntrack_buckets: int | None = Field(description="Size of the hash table; null: not read.")
+
+
 class HostJson(BaseModel):
     """One host."""
 
@@ -139,6 +156,7 @@ class HostJson(BaseModel):
     pod_remedy: PodRemedyJson | None = Field(
         description="Set if `--pods` found pods without what the host has set, else null."
     )
+    node: NodeJson | None = Field(default=None, description="null where `error` is set.")
 
 
 class AuditJson(BaseModel):
@@ -191,7 +209,13 @@ def _host(host: HostAudit) -> HostJson:
             for moment, each in host.protection.items()
         },
         pod_remedy=None if host.pod_remedy is None else _pod_remedy(host.pod_remedy),
+        node=None if host.node is None else _node(host.node),
     )
+
+
+def _node(node: NodeSummary) -> NodeJson:
+    told: dict[str, Any] = asdict(node)
+    return NodeJson(**{name: clean(value) if isinstance(value, str) else value for name, value in told.items()})
 
 
 def _pod_remedy(remedy: PodRemedy) -> PodRemedyJson:

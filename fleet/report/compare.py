@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleet.kernel.catalogue import KEYS
-from fleet.kernel.kube import distribution, proxy_mode
 from fleet.kernel.upgrade import Prediction, predict
-from fleet.kernel.writers import node_releases
 from fleet.model.facts import NodeFacts, Unavailable
-from fleet.model.finding import Audit, HostAudit, SettingState
+from fleet.model.finding import Audit, HostAudit, NodeSummary, SettingState
 from fleet.report.likeness import gist
 
 _NOT_READ: Final = "not read"
@@ -122,8 +120,8 @@ def _rank(difference: Difference, hosts: int) -> tuple[bool, int, int]:
 
 
 def _properties(host: HostAudit) -> Iterator[tuple[str, str]]:
-    if host.facts is not None:
-        yield from _of_node(host.facts)
+    if host.node is not None:
+        yield from _of_node(host.node)
     states = {state.key: state for state in host.settings}
     live = _live(host.facts) if host.facts is not None else {}
     for key in dict.fromkeys((*states, *live)):
@@ -138,17 +136,14 @@ def _properties(host: HostAudit) -> Iterator[tuple[str, str]]:
             yield f"writers of {key}", _writers(state)
 
 
-def _of_node(facts: NodeFacts) -> Iterator[tuple[str, str]]:
-    identity = facts.identity
-    yield "kernel", identity.kernel
-    yield "system", identity.os.pretty_name or _NOT_READ
-    yield "cores", str(identity.cores)
-    yield "memory", f"{identity.ram_bytes / 2**30:.0f} GiB"
-    kubernetes = distribution(facts)
-    yield "Kubernetes", _NOT_READ if isinstance(kubernetes, Unavailable) else kubernetes
-    mode = proxy_mode(facts).mode
-    yield "kube-proxy mode", mode
-    yield "kube-proxy release", "none" if mode == "none" else str(node_releases(facts))
+def _of_node(node: NodeSummary) -> Iterator[tuple[str, str]]:
+    yield "kernel", node.kernel
+    yield "system", node.system or _NOT_READ
+    yield "cores", str(node.cores)
+    yield "memory", f"{node.ram_bytes / 2**30:.0f} GiB"
+    yield "Kubernetes", node.kubernetes or _NOT_READ
+    yield "kube-proxy mode", node.proxy_mode
+    yield "kube-proxy release", node.proxy_release
 
 
 def _live(facts: NodeFacts) -> Mapping[str, str | None]:

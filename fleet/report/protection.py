@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fleet.kernel.kube import distribution
 from fleet.model.finding import Audit, HostAudit, Moment, Protection
 from fleet.report.likeness import gist
 from fleet.report.words import MOMENTS
@@ -66,7 +65,7 @@ def by_guards(groups: Iterable[ProtectionGroup]) -> list[tuple[tuple[str, ...], 
 
 def _is_no_node(host: HostAudit) -> bool:
     """Whether no Services are translated there, so that there is nothing to protect."""
-    return host.facts is not None and distribution(host.facts) == "none"
+    return host.node is not None and host.node.kubernetes == "none"
 
 
 def _guard(protection: Protection) -> str:

@@ -62,6 +62,8 @@ class BatchRunJson(BaseModel):
     hosts: list[str]
     gates: list[GateResultJson]
     decision: str = Field(description="Why the rollout went on or stopped.")
+    started: str = Field(default="", description="ISO 8601, UTC; empty: not known.")
+    decided: str = Field(default="", description="When it was decided how to go on: ISO 8601, UTC; empty: not known.")
 
 
 class RunErrorJson(BaseModel):
@@ -124,6 +126,8 @@ def run_json(result: RunResult) -> str:
                     for gate in batch.gates
                 ],
                 decision=clean(batch.decision),
+                started=clean(batch.started),
+                decided=clean(batch.decided),
             )
             for batch in result.batches
         ],

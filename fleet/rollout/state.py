@@ -105,23 +105,23 @@ class RunState:
 
     def _take_batch(self, event: BatchBegun | GateTold | Decided) -> None:
         match event:
-            case BatchBegun(number=number):
-                self._begin(number)
+            case BatchBegun(number=number, at=at):
+                self._begin(number, at)
             case GateTold(batch=number, gate=gate):
                 run = self._batch(number)
                 self.runs[number] = replace(run, gates=(*run.gates, gate))
-            case Decided(batch=number, text=text):
+            case Decided(batch=number, text=text, at=at):
                 self.decision = event
-                self.runs[number] = replace(self._batch(number), decision=text)
+                self.runs[number] = replace(self._batch(number), decision=text, decided=at)
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, number: int, at: str) -> None:
         if not 1 <= number <= len(self.begun.batches):
             raise ValueError(f"there is no batch {number}")
         if number != self.batch:
             self.confirming, self.hooked = False, frozenset()
         self.batch, self.decision = number, None
         names = self.begun.batches[number - 1]
-        self.runs[number] = BatchRun(number=number, hosts=names)
+        self.runs[number] = BatchRun(number=number, hosts=names, started=at)
         for name in names:
             self.hosts[name] = replace(self._host(name), batch=number)
 

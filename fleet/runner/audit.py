@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from fleet import __version__
 from fleet.facts import ProbeRequest, key_in_dots, parse_answer, probe_arguments, probe_script
+from fleet.kernel.summary import summarise
 from fleet.model.errors import HostError, ProtocolError
 from fleet.model.facts import NodeFacts
 from fleet.model.finding import Audit, Failure, HostAudit
@@ -62,6 +63,7 @@ def audit(
             settings=seen.settings,
             protection=seen.protection,
             pod_remedy=closer.pod_remedy,
+            node=summarise(facts),
             facts=facts,
         )
 

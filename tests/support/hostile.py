@@ -97,7 +97,8 @@ protections = st.none() | st.fixed_dictionaries(
 
 
 pod_sysctls = st.builds(PodSysctl, name=texts, value=texts, safe_since=st.none() | texts)
-pod_remedies = st.none() | st.builds(PodRemedy, sysctls=st.lists(pod_sysctls, min_size=1, max_size=2).map(tuple))
+_sysctls = st.lists(pod_sysctls, min_size=1, max_size=2, unique_by=lambda sysctl: sysctl.name).map(tuple)
+pod_remedies = st.none() | st.builds(PodRemedy, sysctls=_sysctls)
 
 
 def _checked(

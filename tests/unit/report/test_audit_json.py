@@ -111,6 +111,7 @@ def test_a_host_that_was_not_checked_has_an_error_and_no_findings() -> None:
         "settings": {},
         "protection": None,
         "pod_remedy": None,
+        "node": None,
     }
 
 

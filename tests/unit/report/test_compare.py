@@ -19,6 +19,7 @@ from support.hostile import audits
 from support.kernel import node, process
 from support.writers import proxy_node, sized
 
+from fleet.kernel.summary import summarise
 from fleet.kernel.writers.conntrack import MAX
 from fleet.model.facts import InvalidRule, NodeFacts, Sysctl
 from fleet.model.finding import Audit, HostAudit
@@ -39,7 +40,7 @@ def setting(name: str, live: str, boot: str | None = None) -> HostAudit:
 
 
 def machine(name: str, facts: NodeFacts) -> HostAudit:
-    return replace(checked(name, []), facts=facts)
+    return replace(checked(name, []), facts=facts, node=summarise(facts))
 
 
 def with_values(facts: NodeFacts, values: Mapping[str, str]) -> NodeFacts:
@@ -57,7 +58,8 @@ def fleet_of_400() -> Audit:
         values = {MAX: str(max(131_072, 32_768 * cores)), "net.netfilter.nf_conntrack_tcp_be_liberal": "0"}
         fin = "10" if number in {12, 13, 14} else "60"
         own = state(FIN_TIMEOUT, fin, "at least 15", "namespace", boot=fin if fin == "10" else None)
-        hosts.append(replace(checked(f"node-{number:03}", [], [own]), facts=with_values(facts, values)))
+        checked_host = checked(f"node-{number:03}", [], [own])
+        hosts.append(replace(checked_host, facts=with_values(facts, values), node=summarise(facts)))
     return audit_of(*hosts, unchecked("node-401", "unreachable", "no route"))
 
 

@@ -27,6 +27,7 @@ from support.facts import node_facts
 from support.golden import assert_golden
 from support.hostile import audits
 
+from fleet.kernel.summary import summarise
 from fleet.model.finding import Audit, HostAudit, Moment, Protection
 from fleet.model.pods import PodRemedy, PodSysctl
 from fleet.report.inventory_json import SelectedHost
@@ -204,7 +205,7 @@ def test_hosts_that_are_unprotected_for_different_reasons_share_a_row_and_each_r
 
 def test_a_machine_without_kubernetes_has_nothing_to_protect() -> None:
     host = guarded("plain", "unprotected", "unprotected", "unprotected")
-    assert "What protects" not in printed(audit_of(replace(host, facts=node_facts())), verbosity=1)
+    assert "What protects" not in printed(audit_of(replace(host, node=summarise(node_facts()))), verbosity=1)
 
 
 def test_why_a_node_is_unprotected_is_not_said_again_where_a_finding_says_it() -> None:
