@@ -11,7 +11,20 @@ from typer.main import get_command
 from fleet import __version__
 
 # Each is a function of the file of its name; or, where it has commands of its own, that file's `app`.
-_NAMES = ("init", "inventory", "facts", "audit", "plan", "apply", "verify", "rollback", "prove", "schema", "lab")
+_NAMES = (
+    "init",
+    "inventory",
+    "facts",
+    "audit",
+    "plan",
+    "apply",
+    "verify",
+    "rollback",
+    "prove",
+    "report",
+    "schema",
+    "lab",
+)
 _GROUPS = {"lab"}
 _SETTINGS: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 

@@ -1,7 +1,7 @@
 """An audit as JSON, ``fleet.audit/1``: for scripts, so fields may be added but never change their meaning."""
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -214,8 +214,9 @@ def _host(host: HostAudit) -> HostJson:
 
 
 def _node(node: NodeSummary) -> NodeJson:
-    told: dict[str, Any] = asdict(node)
-    return NodeJson(**{name: clean(value) if isinstance(value, str) else value for name, value in told.items()})
+    return NodeJson.model_validate(
+        {name: clean(value) if isinstance(value, str) else value for name, value in asdict(node).items()}
+    )
 
 
 def _pod_remedy(remedy: PodRemedy) -> PodRemedyJson:

@@ -1,0 +1,198 @@
+"""The page: HTML, styles, script and data in one text, that asks nobody for anything."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from fleet.model.finding import Audit
+from fleet.model.rollout import RunResult
+from fleet.model.text import printable
+from fleet.plan import Plan
+from fleet.report.compare import Difference, compare
+from fleet.report.explain import notes, pod_remedy, states
+from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
+from fleet.report.layout import LONGEST_VALUE
+from fleet.report.marks import FINDING_MARKS
+from fleet.report.page.data import page_data
+from fleet.report.page.grid import grid
+from fleet.report.page.heat import heat
+from fleet.report.page.timeline import run_view
+from fleet.report.page.trend import TrendPoint, lines
+from fleet.report.page.usage import HIGH, fleet_usage
+from fleet.report.plan_grouping import changes, planned_hosts, refusals, risks
+from fleet.report.pod_remedy import (
+    POD_REMEDY_TITLE,
+    kubelet_flag,
+    pod_remedy_groups,
+    security_context,
+    where_it_belongs,
+)
+from fleet.report.protection import PROTECTION_TITLE, protection_groups
+from fleet.report.status import FINDING_STATUSES, NOTEWORTHY, host_counts
+from fleet.report.words import HOST_COUNT_WORDS, MOMENTS
+
+MOST_OUTCOMES: Final = 20
+"""Outcomes of one control that are told in full; those of the fewest hosts are only counted."""
+MOST_DIFFERENCES: Final = 30
+MOST_DIFFS: Final = 200
+_SCRIPTS: Final = ("data.js", "search.js", "host.js", "table.js", "start.js")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asset:
+    """A text of ours for the page, and the hash by which its policy allows it."""
+
+    text: Markup
+    source: str
+
+
+def report_page(
+    audit: Audit, *, runs: Sequence[RunResult] = (), plans: Sequence[Plan] = (), trend: Sequence[TrendPoint] = ()
+) -> str:
+    """One HTML document, to be read by people from a file, a mail or any web server.
+
+    Args:
+        audit: what the page is about.
+        runs: applies and rollbacks to tell beside it, in the order to show them.
+        plans: whose diffs to show.
+        trend: of this audit and those before it, the oldest first; what two of them tell is drawn.
+    """
+    everyone = tuple(name for name, host in audit.hosts.items() if host.error is None)
+    of_fleet = grid(audit)
+    comparison = compare(audit)
+    style, script = _style(), _script()
+    remedies = pod_remedy_groups(audit)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            policy=_policy(style, script),
+            style=style.text,
+            script=script.text,
+            data=Markup(page_data(of_fleet, runs)),  # noqa: S704 JSON without <
+            audit=audit,
+            counts=_host_words(audit),
+            finding_counts=Counter(finding.status for host in audit.hosts.values() for finding in host.findings),
+            statuses=FINDING_STATUSES,
+            marks=FINDING_MARKS,
+            grid=of_fleet,
+            heat=heat(of_fleet),
+            controls=by_control(audit, NOTEWORTHY),
+            outcomes=_outcomes,
+            name_hosts=lambda names: name_hosts(names, everyone),
+            protection_title=PROTECTION_TITLE,
+            moments=MOMENTS.values(),
+            protection=protection_groups(audit, everything=True),
+            usage=fleet_usage(audit),
+            high_usage=HIGH,
+            differences=comparison.differences[:MOST_DIFFERENCES],
+            more_differences=max(0, len(comparison.differences) - MOST_DIFFERENCES),
+            same=comparison.same,
+            usual=_usual,
+            remedy_title=POD_REMEDY_TITLE,
+            remedy_place=where_it_belongs(remedies),
+            remedies=remedies,
+            security_context=security_context,
+            kubelet_flag=kubelet_flag,
+            plans=[_plan(plan) for plan in plans],
+            runs=[run_view(run) for run in runs],
+            trend=lines(trend),
+            points=trend,
+        )
+    )
+
+
+def _host_words(audit: Audit) -> list[tuple[str, str, int]]:
+    """Hosts by status: the status, what follows the number, the number."""
+    return [(status, HOST_COUNT_WORDS[status], count) for status, count in host_counts(audit).items()]
+
+
+def _outcomes(control: ControlVerdicts) -> dict[str, Any]:
+    told = control.verdicts[:MOST_OUTCOMES]
+    rest = control.verdicts[MOST_OUTCOMES:]
+    return {
+        "told": [(verdict, [*_settings(verdict)]) for verdict in told],
+        "rest": len(rest),
+        "rest_hosts": sum(len(verdict.hosts) for verdict in rest),
+        "pods": pod_remedy(control),
+    }
+
+
+def _settings(verdict: Verdict) -> Iterator[dict[str, Any]]:
+    for position, state in enumerate(verdict.settings):
+        yield {"key": state.key, "states": states(state), "notes": [*notes(verdict, position)]}
+
+
+def _usual(difference: Difference) -> bool:
+    """Whether the last group is that of most hosts, so that the others are the exception."""
+    last = len(difference.groups[-1].hosts)
+    return last > difference.outliers
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    everyone = planned_hosts(plan)
+    shared = changes(plan)
+    return {
+        "plan": plan,
+        "changes": [(each.part, name_hosts(each.hosts, everyone)) for each in shared[:MOST_DIFFS]],
+        "more": max(0, len(shared) - MOST_DIFFS),
+        "refusals": refusals(plan),
+        "risks": risks(plan),
+    }
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fleet.report.page"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = _shown
+    return environment
+
+
+def _shown(value: object) -> object:
+    """Every text that is no markup of ours, made safe to show before it is escaped."""
+    return printable(value, LONGEST_VALUE) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _style() -> _Asset:
+    return _asset("page.css")
+
+
+@cache
+def _script() -> _Asset:
+    return _asset(*_SCRIPTS)
+
+
+def _asset(*names: str) -> _Asset:
+    folder = files("fleet.report.page") / "assets"
+    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return _Asset(text=Markup(text), source=f"'sha256-{digest}'")  # noqa: S704 a file of ours
+
+
+def _policy(style: _Asset, script: _Asset) -> str:
+    """What a browser lets the page do: https://www.w3.org/TR/CSP3/."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {style.source}",
+            f"script-src {script.source}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
