@@ -96,7 +96,7 @@ def _controls(of_hosts: Iterable[Mapping[str, Finding]]) -> tuple[GridControl, .
 
 def _weight(control: GridControl, finding: Finding) -> tuple[object, ...]:
     worst = min(control.counts, key=FINDING_STATUSES.index)
-    return *severity(worst, finding.impact), -control.counts[worst], control.id
+    return worst not in NOTEWORTHY, *severity(worst, finding.impact), -control.counts[worst], control.id
 
 
 def _rank(host: HostAudit, statuses: tuple[FindingStatus | None, ...]) -> tuple[int, ...]:

@@ -23,9 +23,9 @@ function badge(status, words = status) {
   return element("span", { class: `badge ${status}` }, words);
 }
 
-function tableOf(heads, rows) {
+function tableOf(name, heads, rows) {
   const head = element("tr", {}, ...heads.map((title) => element("th", { scope: "col" }, title)));
-  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
+  return element("table", { "aria-label": name }, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
 function findingsOf(host, marked) {
@@ -34,21 +34,21 @@ function findingsOf(host, marked) {
   const open = all.filter(({ status, control }) => (status !== "pass" && status !== "skip") || control === marked);
   const rest = all.filter((finding) => !open.includes(finding));
   const told = [element("h4", {}, "Findings")];
-  told.push(open.length ? findingTable(open, marked) : element("p", {}, "Every control that was judged is as expected."));
+  told.push(open.length ? findingTable("Findings", open, marked) : element("p", {}, "Every control that was judged is as expected."));
   if (rest.length) {
     const more = element("details", {}, element("summary", {}, `${rest.length} that passed or were skipped`));
-    more.append(findingTable(rest, marked));
+    more.append(findingTable("Passed or skipped", rest, marked));
     told.push(more);
   }
   return told;
 }
 
-function findingTable(findings, marked) {
-  return tableOf(["status", "impact", "control", "reason"], findings.map(({ control, status, impact, reason }) => {
+function findingTable(name, findings, marked) {
+  return tableOf(name, ["status", "impact", "control", "reason"], findings.map(({ control, status, impact, reason }) => {
     const { id, title } = CONTROLS[control];
-    const name = element("th", { scope: "row" }, id, element("div", { class: "more" }, title));
+    const head = element("th", { scope: "row" }, id, element("div", { class: "more" }, title));
     const row = element("tr", {}, element("td", { class: status }, `${DATA.marks[status]} ${status}`),
-      element("td", {}, impact), name, element("td", {}, reason));
+      element("td", {}, impact), head, element("td", {}, reason));
     if (control === marked) row.className = "marked";
     return row;
   }));
@@ -61,7 +61,7 @@ function settingsOf(host) {
     element("th", { scope: "row" }, state.key, element("div", { class: "more" }, state.scope)),
     element("td", {}, state.live), element("td", {}, state.boot), element("td", {}, state.later),
     element("td", {}, state.expected), element("td", {}, ...behind(state))));
-  return [element("h4", {}, "Settings"), tableOf(["key", "live", "boot", "after reboot", "expected", "why"], rows)];
+  return [element("h4", {}, "Settings"), tableOf("Settings", ["key", "live", "boot", "after reboot", "expected", "why"], rows)];
 }
 
 function behind({ source, note, others, writers }) {
@@ -85,7 +85,7 @@ function protectionOf(host) {
     return element("tr", {}, element("th", { scope: "row" }, DATA.moments[index]), element("td", { class: colour }, guard),
       element("td", {}, text(reason)));
   });
-  return [element("h4", {}, "Protection from resets by INVALID segments"), tableOf(["when", "what", "why"], rows)];
+  return [element("h4", {}, "Protection from resets by INVALID segments"), tableOf("Protection", ["when", "what", "why"], rows)];
 }
 
 function remedyOf(host) {
@@ -107,7 +107,7 @@ function runsOf(host) {
     const rows = DATA.lists[changes].map((index) => DATA.changes[index]).map(([what, target, became, reason, value]) =>
       element("tr", {}, element("td", {}, text(what)), element("th", { scope: "row" }, text(target)),
         element("td", {}, became), element("td", {}, value === null ? "" : text(value)), element("td", {}, text(reason))));
-    if (rows.length) told.push(tableOf(["kind", "target", "status", "read back", "reason"], rows));
+    if (rows.length) told.push(tableOf("Changes", ["kind", "target", "status", "read back", "reason"], rows));
     return told;
   });
 }

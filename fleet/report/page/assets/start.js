@@ -31,7 +31,8 @@ function openNamed() {
   goTo(host.index);
 }
 
-form.addEventListener("input", applyFilter);
+field("query").addEventListener("input", applyFilter);
+for (const id of ["host-status", "control", "verdict", "every-control"]) field(id).addEventListener("change", applyFilter);
 form.addEventListener("submit", (event) => event.preventDefault());
 field("clear").addEventListener("click", clearFilter);
 parts.previous.addEventListener("click", () => { view.first = Math.max(0, view.first - ROWS); renderTable(); });
