@@ -21,12 +21,16 @@ setup: $(VENV)/.ready  ## Make the virtual environment in .venv
 system:
 	@sh tools/setup.sh system
 
+.PHONY: browser
+browser:
+	@sh tools/setup.sh browser
+
 .PHONY: demo
 demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet of real nodes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tools/demo.sh
 
 .PHONY: test
-test: system $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
+test: system browser $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: unit

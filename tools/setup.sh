@@ -1,6 +1,10 @@
 #!/bin/sh
-# Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh venv DIR` for Python packages.
+# Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh browser` for the one that the
+# tests of the report page need, `setup.sh venv DIR` for Python packages.
 set -eu
+
+# Ubuntu has no packages of it, only a snap; there the tests look for any Chromium or Chrome with its driver.
+BROWSER='chromium:chromium chromium-driver:chromedriver'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -13,7 +17,7 @@ has_program() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 has_venv() { python_command >/dev/null && "$(python_command)" -c 'import ensurepip' >/dev/null 2>&1; }
 
 missing_packages() {
-    for entry in $PACKAGES; do
+    for entry in $1; do
         package=${entry%%:*} program=${entry#*:}
         if [ -z "$program" ]; then
             has_venv || printf '%s ' "$package"
@@ -47,15 +51,23 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $1 >/dev/null
 }
 
-system() {
-    missing=$(missing_packages)
+system() { packages "$PACKAGES" 'the lab'; }
+
+browser() {
+    if grep -qx 'ID=debian' /etc/os-release; then
+        packages "$BROWSER" 'the tests of the report page'
+    fi
+}
+
+packages() {
+    missing=$(missing_packages "$1")
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" -ne 0 ]; then
-        say "not root, so nothing is installed. Missing for the lab: $missing"
+        say "not root, so nothing is installed. Missing for $2: $missing"
         say "install them with: sudo apt-get install --no-install-recommends $missing"
     elif ! command -v apt-get >/dev/null 2>&1; then
-        say "no apt-get on this machine. Missing for the lab (Debian's names): $missing"
+        say "no apt-get on this machine. Missing for $2 (Debian's names): $missing"
     else
         say "installing system packages, without starting any service: $missing"
         install_packages "$missing"
@@ -78,9 +90,10 @@ venv() {
 
 case ${1:-} in
     system) system ;;
+    browser) browser ;;
     venv) venv "${2:?directory}" ;;
     *)
-        say 'usage: setup.sh system | setup.sh venv DIR'
+        say 'usage: setup.sh system | setup.sh browser | setup.sh venv DIR'
         exit 2
         ;;
 esac

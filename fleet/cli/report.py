@@ -19,6 +19,7 @@ from fleet.report.audit_json import AuditJson
 from fleet.report.loading import loaded_audit, loaded_run
 from fleet.report.page import TrendPoint, report_page, trend_point
 from fleet.report.run_json import ApplyJson
+from fleet.report.words import count_hosts
 
 _MAX_BYTES = 512 * 2**20
 _DOCUMENT: pydantic.TypeAdapter[AuditJson | ApplyJson | PlanJson] = pydantic.TypeAdapter(
@@ -65,7 +66,7 @@ def report(
     )
     show(page, output)
     if output is not None:
-        note(f"{len(newest.hosts)} hosts; written to {output}")
+        note(f"{count_hosts(len(newest.hosts))}; written to {output}")
 
 
 def load_result(path: Path) -> Audit | RunResult | Plan:

@@ -1,5 +1,7 @@
 """What is installed is what was tested: the wheel alone carries everything."""
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -33,6 +35,7 @@ def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -
     names = {str(path.relative_to(unpacked_wheel)) for path in unpacked_wheel.rglob("*") if path.is_file()}
     assert {
         *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/**/*.sh")),
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/report/page/*/*.*")),
         "fleet/facts/probe/probe.sh",
         "fleet/policy/profiles/conntrack.yaml",
         "fleet/shipped/inventory/hosts.yaml",
@@ -51,6 +54,12 @@ def test_the_installed_program_starts_a_project_and_audits_this_machine(unpacked
     audited = run(unpacked_wheel, tmp_path, "audit", "--local", "playbooks/stop-conntrack-resets.yaml")
     assert audited.returncode in {0, 3}, audited.stderr
     assert "localhost" in audited.stdout
+    told = run(unpacked_wheel, tmp_path, "audit", "--local", "conntrack-only", "-f", "json", "-o", "audit.json")
+    assert told.returncode in {0, 3}, told.stderr
+    node = json.loads((tmp_path / "audit.json").read_text())["hosts"]["localhost"]["node"]
+    assert node["kernel"] == os.uname().release
+    page = run(unpacked_wheel, tmp_path, "report", "audit.json")
+    assert (page.returncode, "Kernel audit of 1 host<" in page.stdout) == (0, True), page.stderr
     verified = run(unpacked_wheel, tmp_path, "verify", "--local", "conntrack-only")
     assert (verified.returncode in {0, 3}, verified.stderr) == (True, "")
     assert verified.stdout.splitlines()[-1].startswith("1 host, ")

@@ -27,7 +27,7 @@ from fleet.report.page.heat import heat
 from fleet.report.page.timeline import run_view
 from fleet.report.page.trend import TrendPoint, lines
 from fleet.report.page.usage import HIGH, fleet_usage
-from fleet.report.plan_grouping import changes, planned_hosts, refusals, risks
+from fleet.report.plan_grouping import changes, planned_hosts, refusals, risks, shared
 from fleet.report.pod_remedy import (
     POD_REMEDY_TITLE,
     kubelet_flag,
@@ -139,13 +139,16 @@ def _usual(difference: Difference) -> bool:
 
 def _plan(plan: Plan) -> dict[str, Any]:
     everyone = planned_hosts(plan)
-    shared = changes(plan)
+    found = changes(plan)
     return {
         "plan": plan,
-        "changes": [(each.part, name_hosts(each.hosts, everyone)) for each in shared[:MOST_DIFFS]],
-        "more": max(0, len(shared) - MOST_DIFFS),
+        "changes": [(each.part, name_hosts(each.hosts, everyone)) for each in found[:MOST_DIFFS]],
+        "more": max(0, len(found) - MOST_DIFFS),
         "refusals": refusals(plan),
         "risks": risks(plan),
+        "remedies": [
+            (each.part, name_hosts(each.hosts, everyone)) for each in shared(plan, lambda node: node.remedies)
+        ],
     }
 
 

@@ -19,7 +19,7 @@ from support.runs import host_run, run_of, sample_run
 from fleet.model.finding import Audit, HostAudit
 from fleet.model.rollout import ChangeResult, GateResult, RunError, RunResult
 from fleet.model.text import printable
-from fleet.plan import Change, NodePlan, Plan, Refused
+from fleet.plan import Change, NodePlan, Plan, Refused, Remedy
 from fleet.report.layout import LONGEST_VALUE
 from fleet.report.page import report_page, trend_point
 from fleet.report.page.page import MOST_OUTCOMES
@@ -111,7 +111,10 @@ def nasty_run(text: str) -> RunResult:
 def nasty_plan(text: str) -> Plan:
     change = Change(kind="file", target=text, before=None, after=text, diff=f"+{text}", reason=text, controls=(text,))
     refused = Refused(target=text, controls=(text,), reason=text)
-    plan = NodePlan(changes=(change,), kept=(), refused=(refused,), remedies=(), risks=(text,), preconditions=None)
+    remedy = Remedy(target=text, writer=text, text=text, patch=text, controls=(text,))
+    plan = NodePlan(
+        changes=(change,), kept=(), refused=(refused,), remedies=(remedy,), risks=(text,), preconditions=None
+    )
     return replace(plan_of({text: plan}), run_id=text, playbook=text)
 
 
@@ -150,7 +153,12 @@ def test_all_parts_are_there_and_each_reference_has_its_target() -> None:
         target = link.attributes["href"].removeprefix("#")
         assert target in ids or target.startswith("host=")
     words = reader.words()
-    for said in ("on all 13 checked hosts but k3s-agent-{1..3}, web-07", "curl ended with 22: HTTP 503", "95.4 %"):
+    for said in (
+        "on all 13 checked hosts but k3s-agent-{1..3}, web-07",
+        "curl ended with 22: HTTP 503",
+        "95.4 %",
+        "in the cluster net.conf",
+    ):
         assert said in words
 
 

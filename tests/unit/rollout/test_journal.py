@@ -133,6 +133,14 @@ def test_a_host_in_doubt_is_not_told_to_be_well(fake_nodes: Make, tmp_path: Path
     assert replay(lines[:-1]).result.status == "running"
 
 
+def test_it_tells_when_each_batch_was_begun_and_decided_on(fake_nodes: Make, tmp_path: Path) -> None:
+    result = carry_out(fake_nodes(3), tmp_path)
+    times = [time for batch in result.batches for time in (batch.started, batch.decided)]
+    assert len(times) == 6
+    assert [result.started, *times, result.finished] == sorted([result.started, *times, result.finished])
+    assert read_journal(run_directory(tmp_path, result.run_id))[0].result.batches == result.batches
+
+
 def test_the_plan_lies_beside_it_and_only_the_owner_may_read_either(fake_nodes: Make, tmp_path: Path) -> None:
     result = carry_out(fake_nodes(names(2)), tmp_path / ".fleet")
     directory = run_directory(tmp_path / ".fleet", result.run_id)
