@@ -134,7 +134,7 @@ def test_a_host_in_doubt_is_not_told_to_be_well(fake_nodes: Make, tmp_path: Path
 
 
 def test_it_tells_when_each_batch_was_begun_and_decided_on(fake_nodes: Make, tmp_path: Path) -> None:
-    result = carry_out(fake_nodes(3), tmp_path)
+    result = carry_out(fake_nodes(names(3)), tmp_path)
     times = [time for batch in result.batches for time in (batch.started, batch.decided)]
     assert len(times) == 6
     assert [result.started, *times, result.finished] == sorted([result.started, *times, result.finished])
