@@ -37,10 +37,12 @@ from fleet.report.pod_remedy import (
 )
 from fleet.report.protection import PROTECTION_TITLE, protection_groups
 from fleet.report.status import FINDING_STATUSES, NOTEWORTHY, host_counts
-from fleet.report.words import HOST_COUNT_WORDS, MOMENTS
+from fleet.report.words import HOST_COUNT_WORDS, MOMENTS, count_hosts
 
 MOST_OUTCOMES: Final = 20
 """Outcomes of one control that are told in full; those of the fewest hosts are only counted."""
+LONGEST_LIST: Final = 600
+"""Characters of a list of hosts; who wants them all finds them with the page's filter."""
 MOST_DIFFERENCES: Final = 30
 MOST_DIFFS: Final = 200
 _SCRIPTS: Final = ("data.js", "search.js", "host.js", "table.js", "start.js")
@@ -87,7 +89,7 @@ def report_page(
             heat=heat(of_fleet),
             controls=by_control(audit, NOTEWORTHY),
             outcomes=_outcomes,
-            name_hosts=lambda names: name_hosts(names, everyone),
+            name_hosts=lambda names: _hosts(names, everyone),
             protection_title=PROTECTION_TITLE,
             moments=MOMENTS.values(),
             protection=protection_groups(audit, everything=True),
@@ -131,6 +133,14 @@ def _settings(verdict: Verdict) -> Iterator[dict[str, Any]]:
         yield {"key": state.key, "states": states(state), "notes": [*notes(verdict, position)]}
 
 
+def _hosts(names: Sequence[str], everyone: Sequence[str]) -> str:
+    """Which hosts are meant; of a list that nobody would read to its end its beginning, and how many there are."""
+    text = name_hosts(names, everyone)
+    if len(text) <= LONGEST_LIST:
+        return text
+    return f"{count_hosts(len(names))}: {text[:LONGEST_LIST].rpartition(', ')[0]}, …"
+
+
 def _usual(difference: Difference) -> bool:
     """Whether the last group is that of most hosts, so that the others are the exception."""
     last = len(difference.groups[-1].hosts)
@@ -142,13 +152,11 @@ def _plan(plan: Plan) -> dict[str, Any]:
     found = changes(plan)
     return {
         "plan": plan,
-        "changes": [(each.part, name_hosts(each.hosts, everyone)) for each in found[:MOST_DIFFS]],
+        "changes": [(each.part, _hosts(each.hosts, everyone)) for each in found[:MOST_DIFFS]],
         "more": max(0, len(found) - MOST_DIFFS),
         "refusals": refusals(plan),
         "risks": risks(plan),
-        "remedies": [
-            (each.part, name_hosts(each.hosts, everyone)) for each in shared(plan, lambda node: node.remedies)
-        ],
+        "remedies": [(each.part, _hosts(each.hosts, everyone)) for each in shared(plan, lambda node: node.remedies)],
     }
 
 

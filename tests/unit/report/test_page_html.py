@@ -22,7 +22,7 @@ from fleet.model.text import printable
 from fleet.plan import Change, NodePlan, Plan, Refused, Remedy
 from fleet.report.layout import LONGEST_VALUE
 from fleet.report.page import report_page, trend_point
-from fleet.report.page.page import MOST_OUTCOMES
+from fleet.report.page.page import LONGEST_LIST, MOST_OUTCOMES
 
 VOID = {"meta", "input"}
 ADDRESSES = {
@@ -270,6 +270,16 @@ def test_a_control_that_differs_on_each_host_is_told_for_the_most_hosts_only() -
     words = Reader(report_page(audit_of(*hosts))).words()
     assert words.count("and no other") == MOST_OUTCOMES
     assert f"{39 - MOST_OUTCOMES} more outcomes, on {39 - MOST_OUTCOMES} hosts" in words
+
+
+def test_a_long_list_of_hosts_ends_after_a_whole_name_and_with_their_number() -> None:
+    bad = [node(f"host-{number:04}-x{'y' * (number % 7)}z") for number in range(1, 400)]
+    good = [node(f"good-{number}", be_liberal="1") for number in range(1, 900)]
+    words = Reader(report_page(audit_of(*bad, *good))).words()
+    [listed] = re.findall(r"is 0, expected 1 on 399 hosts: (.*?), …", words)
+    names = listed.split(", ")
+    assert {*names} < {host.name for host in bad}
+    assert len(listed) > LONGEST_LIST - 20
 
 
 def test_a_fleet_without_hosts_findings_or_answers_has_a_page_too() -> None:
