@@ -24,7 +24,7 @@ COUNTERS = frozenset(
         *("ListenOverflows", "ListenDrops", "TCPTimeWaitOverflow", "TCPTimeouts", "TCPBacklogDrop"),
         *("TCPReqQFullDoCookies", "TCPReqQFullDrop", "TCPAbortOnData", "TCPAbortOnClose", "TCPAbortOnMemory"),
         *("TCPAbortOnTimeout", "TCPAbortOnLinger", "TCPAbortFailed", "TCPKeepAlive", "TCPChallengeACK"),
-        *("TCPSYNChallenge", "TCPRcvQDrop", "TCPMemoryPressures"),
+        *("TCPSYNChallenge", "TCPRcvQDrop", "TCPMemoryPressures", "TCPSynRetrans", "BeyondWindow"),
     }
 )
 

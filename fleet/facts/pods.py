@@ -25,7 +25,8 @@ _CONTAINER = re.compile(rb"[-/]([0-9a-f]{64})(?:\.scope)?$", re.MULTILINE)
 @cache
 def pods_script() -> bytes:
     """The POSIX shell script that a node gets on the standard input of ``sh -s``."""
-    return files("fleet.facts").joinpath("pods.sh").read_bytes()
+    folder = files("fleet.facts")
+    return b"".join(folder.joinpath(part).read_bytes() for part in ("namespaces.sh", "pods.sh"))
 
 
 def pods_arguments(nonce: str, keys: Iterable[str], most: int = MOST_PODS) -> tuple[str, ...]:
@@ -66,6 +67,11 @@ def parse_pods(answer: bytes, *, nonce: str, keys: Iterable[str], host: str) -> 
         return _survey(opened, tuple(dict.fromkeys(map(key_in_dots, keys))))
     except MalformedError as error:
         raise ProtocolError(host, f"the pods of {host} have a part that the script does not print: {error}") from error
+
+
+def pod_of(cgroup: bytes) -> str:
+    """The uid of the pod, or the hash of a static one, that a process's cgroup belongs to; else empty."""
+    return _first(_POD, cgroup).replace("_", "-")
 
 
 def _survey(answer: Answer, keys: tuple[str, ...]) -> PodSurvey | Unavailable:
@@ -112,7 +118,7 @@ def _sample(
         pid=pid,
         name=names[pid],
         hostname="" if hostname == own_hostname else printable(hostname.strip()),
-        pod=_first(_POD, cgroup).replace("_", "-"),
+        pod=pod_of(cgroup),
         container=_first(_CONTAINER, cgroup),
         values=_values(keys, values),
     )

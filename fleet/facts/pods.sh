@@ -7,60 +7,9 @@
 #   KEY    below /proc/sys/net, such as net/ipv4/tcp_fin_timeout
 #
 # /proc/sys/net shows the values of the namespace of whoever reads it, so one cat in each namespace does it, with the
-# node's own programs and files. The answer is framed as that of probe.sh.
+# node's own programs and files. The answer is framed as that of probe.sh. It goes to the node behind namespaces.sh.
 #
 # POSIX sh; tried with dash, bash and busybox. The last line starts it all: a script that was cut off runs nothing.
-
-\unalias -a 2>/dev/null
-unset -f command env cat head ls awk sort nsenter read unset exec set shift cd printf exit
-
-frame() {
-  printf '\n%s %s\n' "$nonce" "$1"
-}
-
-# refuse WHY: "root", "missing PROGRAM" or "impossible TEXT"
-refuse() {
-  frame refused
-  printf '%s\n' "$1"
-  frame end
-  exit 0
-}
-
-# The other namespaces: lines of "START PID INODE NAME", each with its oldest process, and with the name of the oldest
-# that is not called pause, which is the first one of a pod and says nothing. The first line counts what was seen.
-elsewhere() {
-  # shellcheck disable=SC2012 # one fork for thousands of links; their names are numbers
-  {
-    ls -ln 1/ns/net self/ns/net
-    printf -- '-\n'
-    ls -ln [0-9]*/ns/net
-  } | awk '
-    $1 == "-" { others = 1; next }
-    {
-      inode = $NF
-      gsub(/[^0-9]/, "", inode)
-      if (!others) own[inode] = 1
-      if (!others || inode == "") next
-      seen++
-      if (inode in own) next
-      split($(NF - 2), path, "/")
-      file = path[1] "/stat"
-      line = ""
-      getline line <file
-      close(file)
-      if (!match(line, /\(.*\) /)) next
-      name = substr(line, RSTART + 1, RLENGTH - 3)
-      split(substr(line, RSTART + RLENGTH), field, " ")
-      start = field[20] + 0  # the 22nd of all: in clock ticks since the boot
-      if (!(inode in first) || start < first[inode]) { first[inode] = start; pid[inode] = path[1] }
-      if (name != "pause" && (!(inode in age) || start < age[inode])) { age[inode] = start; called[inode] = name }
-    }
-    END {
-      print "seen", seen + 0
-      for (inode in first)
-        printf "%.0f %s %s %s\n", first[inode], pid[inode], inode, inode in called ? called[inode] : "pause"
-    }' | sort -n
-}
 
 pods() {
   nonce=$1
