@@ -90,7 +90,6 @@ class _Namespace:
     reserved: str = ""
     reuse: bytes = b""
     listening: set[int] = field(default_factory=set)
-    addresses: set[str] = field(default_factory=set)
     sockets: list[TcpSocket] = field(default_factory=list)
     ports: list[PortUse] = field(default_factory=list)
 
@@ -131,7 +130,6 @@ def _connections(answer: Answer) -> Connections:
             reserved_ports=found.reserved,
             reuses_waiting=found.reuse == b"1",
             listening=frozenset(found.listening),
-            addresses=frozenset(found.addresses),
             sockets=tuple(found.sockets),
             ports=tuple(sorted(found.ports, key=lambda use: -use.used)),
         )
@@ -184,8 +182,6 @@ def _lines(rows: list[bytes]) -> _Lines:
     done = False
     for row in rows:
         match row.split():
-            case [b"address", pid, address]:
-                found.namespaces[pid].addresses.add(_address(address))
             case [b"range", pid, low, high]:
                 found.namespaces[pid].range = (_port(low), _port(high))
             case [b"reserved", pid, *ports]:

@@ -84,7 +84,6 @@ class PodNetwork:
         reserved_ports: as the kernel prints it.
         reuses_waiting: whether tcp_tw_reuse lets a connect take a port that is in TIME_WAIT.
         listening: ports.
-        addresses: local ones but for loopback.
     """
 
     inode: int
@@ -96,7 +95,6 @@ class PodNetwork:
     reserved_ports: str
     reuses_waiting: bool
     listening: frozenset[int]
-    addresses: frozenset[str]
     sockets: tuple[TcpSocket, ...]
     ports: tuple[PortUse, ...]
 
@@ -109,7 +107,7 @@ class Connections:
         own: the node's own namespace.
         pods: the others that were read.
         unread: how many others were not, to stay within bounds.
-        entries: those that have to do with a socket that was seen or with a port that somebody listens on.
+        entries: those to or from an address of a namespace that was read.
         services: virtual services of IPVS.
         ipvs: those ends of connections, local and remote, that IPVS knows.
         complete: False where a bound cut off sockets or entries.

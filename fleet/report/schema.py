@@ -9,6 +9,7 @@ from fleet.policy.playbook import PlaybookDocument
 from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
 from fleet.report.compare_json import ComparisonJson
+from fleet.report.diagnose_json import DiagnosisJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.inventory_json import InventoryJson
 from fleet.report.prove_json import ProofJson
@@ -26,6 +27,7 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "apply": {"$schema": DIALECT, **ApplyJson.model_json_schema()},
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
         "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
+        "diagnose": {"$schema": DIALECT, **DiagnosisJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
         "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},

@@ -1,0 +1,320 @@
+"""Makes one cause after the other in namespaces of its own, and diagnoses the node in them.
+
+Run as process 1 of namespaces: a line on stdin is ``{"kind", "seed"}`` in JSON, and so is each answer: the verdicts.
+The programs are those of ``fleet prove``; between two readings they do what a cause is made of.
+"""
+
+import json
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from fleet.diagnose import Evidence, Reading, judge
+from fleet.facts import ProbeRequest
+from fleet.kernel.catalogue import KEYS
+from fleet.policy import HostView
+from fleet.prove.inside import conntrack
+from fleet.prove.inside.pairs import Pair, connect, converse, fence, listen, settle
+from fleet.prove.inside.tcp import forge
+from fleet.prove.inside.world import BACKEND, CLIENT, NODE, OTHER_BACKEND, SERVER, SERVICE, World
+from fleet.runner.audit import read_facts
+from fleet.runner.connections import read_connections
+from fleet.runner.counters import read_counters
+from fleet.transport.local import LocalConnection
+
+Steps = Generator[None]
+"""What comes before the first reading, and after a bare ``yield``, what comes before the second."""
+
+_ABOVE = 1 << 30
+_ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
+_CLOSE_WAIT = "net.netfilter.nf_conntrack_tcp_timeout_close_wait"
+_LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
+_WITHIN = 20.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A cause as it is made.
+
+    Attributes:
+        cause: what has to be named; empty where nothing may be.
+        values: sysctls of the node.
+    """
+
+    cause: str
+    steps: Callable[[World, random.Random], Steps]
+    values: Mapping[str, str] = field(default_factory=dict)
+    invalid_rule: bool = False
+
+
+def calm(world: World, chance: random.Random) -> Steps:
+    """Long connections that talk now and then, short ones that end in good order, some that are idle."""
+    backend, _ = listen(world)
+    pairs = connect(world, backend, chance.randint(2, 12), dialer=chance.choice((CLIENT, NODE)))
+    idle = connect(world, backend, chance.randint(0, 5), dialer=CLIENT, keepalive=chance.choice((None, 1)))
+    yield
+    for _ in range(chance.randint(1, 3)):
+        converse_again(pairs, chance)
+    for _ in range(chance.randint(0, 30)):
+        short_connection(world, backend)
+    settle(idle)
+
+
+def forged(dialer: str) -> Callable[[World, random.Random], Steps]:
+    def steps(world: World, chance: random.Random) -> Steps:
+        backend, _ = listen(world)
+        pairs = connect(world, backend, chance.randint(1, 8), dialer=dialer)
+        others = connect(world, backend, chance.randint(0, 5), dialer=CLIENT)
+        yield
+        raw = world.open_socket(SERVER, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        for pair in pairs:
+            raw.sendto(forge(pair.server.socket, above=_ABOVE), (pair.server.socket.getpeername()[0], 0))
+        fence(world, dialer)
+        if chance.random() < 0.5:
+            converse(pairs, first="server")
+        converse_again(others, chance)
+
+    return steps
+
+
+def lost(
+    *, by: str, speaks: str, half_closed: bool = False, other: bool = False, keepalive: int | None = None
+) -> Callable[[World, random.Random], Steps]:
+    """``by`` flush or expiry; ``speaks`` is the end that speaks then, or empty where nobody has yet."""
+
+    def steps(world: World, chance: random.Random) -> Steps:
+        backend, other_backend = listen(world)
+        pairs = connect(world, backend, chance.randint(1, 8), dialer=CLIENT, keepalive=keepalive)
+        if half_closed:
+            for pair in pairs:
+                pair.half_close()
+            settle(pairs)
+        yield
+        if by == "flush":
+            world.enter(NODE)
+            conntrack.flush()
+        else:
+            time.sleep(3.5)  # the timeout is 2 s: silence is what is tried
+        if other:
+            world.serve(OTHER_BACKEND)
+        others = connect(world, other_backend if other else backend, chance.randint(1, 3), dialer=CLIENT)
+        if speaks:
+            converse(pairs, first=speaks)
+        converse_again(others, chance)
+
+    return steps
+
+
+def direct(world: World, chance: random.Random) -> Steps:
+    """Clients that dial the pod itself: no address is translated, and a lost entry does no harm."""
+    backend, _ = listen(world)
+    pairs = []
+    for _ in range(chance.randint(1, 8)):
+        client = world.open_socket(CLIENT)
+        client.connect(BACKEND)
+        server = world.own(backend.accept()[0])
+        pairs.append(Pair(client, server))
+    converse_again(pairs, chance)
+    yield
+    world.enter(NODE)
+    conntrack.flush()
+    for pair in pairs:
+        if chance.random() < 0.5:
+            converse_again([pair], chance)
+
+
+def full(world: World, chance: random.Random) -> Steps:
+    backend, _ = listen(world)
+    pairs = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
+    world.enter(NODE)
+    conntrack.fill()
+    yield
+    for _ in range(chance.randint(1, 5)):
+        client = world.open_socket(CLIENT)
+        client.setblocking(False)
+        client.connect_ex(SERVICE)
+    fence_drops(world)
+    settle(pairs)
+
+
+def fence_drops(world: World) -> None:
+    """Wait until the node has dropped something."""
+    deadline = time.monotonic() + _WITHIN
+    while time.monotonic() < deadline:
+        world.enter(NODE)
+        with open("/proc/thread-self/net/stat/nf_conntrack", encoding="ascii") as file:
+            titles, *rows = [line.split() for line in file]
+        if any(int(row[titles.index("drop")], 16) for row in rows):
+            return
+        time.sleep(0.01)
+    raise TimeoutError("nothing was dropped")
+
+
+def ports(world: World, chance: random.Random) -> Steps:
+    backend, _ = listen(world)
+    first, count = 40000, 2 * chance.randint(10, 40)
+    world.enter(CLIENT)
+    with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
+        file.write(f"{first} {first + count - 1}")
+    for _ in range(count // 4):
+        short_connection(world, backend)
+    yield
+    for _ in range(count - count // 4):
+        short_connection(world, backend)
+    client = world.open_socket(CLIENT)
+    try:
+        client.connect(SERVICE)
+    except OSError:
+        return
+    raise AssertionError("a port was left")
+
+
+def backlog(world: World, chance: random.Random) -> Steps:
+    listener = world.open_socket(SERVER)
+    listener.bind(BACKEND)
+    listener.listen(chance.randint(0, 4))
+    yield
+    for _ in range(chance.randint(10, 20)):
+        client = world.open_socket(CLIENT)
+        client.setblocking(False)
+        client.connect_ex(SERVICE)
+    fence(world, CLIENT)
+
+
+def application(world: World, chance: random.Random) -> Steps:
+    backend, _ = listen(world)
+    pairs = connect(world, backend, chance.randint(1, 8), dialer=CLIENT)
+    others = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
+    yield
+    for pair in pairs:
+        if chance.random() < 0.5:
+            pair.client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            pair.server.send(b"unread")
+            fence(world, CLIENT)
+        pair.client.socket.close()
+    fence(world, CLIENT)
+    converse_again(others, chance)
+
+
+def refused(world: World, chance: random.Random) -> Steps:
+    backend, _ = listen(world)
+    others = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
+    yield
+    for _ in range(chance.randint(1, 10)):
+        client = world.open_socket(CLIENT)
+        assert client.connect_ex((BACKEND[0], 1)) != 0
+    converse_again(others, chance)
+
+
+def silent(world: World, chance: random.Random) -> Steps:
+    backend, _ = listen(world)
+    pairs = connect(world, backend, chance.randint(1, 8), dialer=CLIENT, keepalive=1)
+    for pair in pairs:
+        pair.client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 1)
+    yield
+    world.enter(NODE)
+    subprocess.run(["ip", "link", "set", SERVER, "down"], check=True)
+    poller = select.poll()
+    waiting = {pair.client.socket.fileno() for pair in pairs}
+    for pair in pairs:
+        poller.register(pair.client.socket, 0)
+    while waiting:
+        for handle, _ in poller.poll(_WITHIN * 1000):
+            poller.unregister(handle)
+            waiting.discard(handle)
+
+
+def converse_again(pairs: list[Pair], chance: random.Random) -> None:
+    """A question and an answer on each, whoever begins."""
+    for pair in pairs:
+        one, other = chance.sample((pair.client.socket, pair.server.socket), 2)
+        for sender, receiver in ((one, other), (other, one)):
+            sender.send(b"data")
+            ready, _, _ = select.select([receiver], [], [], _WITHIN)
+            assert ready
+            receiver.recv(64)
+    settle(pairs)
+
+
+def short_connection(world: World, backend: socket.socket) -> None:
+    world.enter(CLIENT)
+    with socket.socket() as client:
+        client.settimeout(_WITHIN)
+        client.connect(SERVICE)
+        server, _ = backend.accept()
+    with server:
+        server.settimeout(_WITHIN)
+        server.recv(1)
+
+
+_SHORT = {_ESTABLISHED: "2"}
+KINDS: Mapping[str, Kind] = {
+    "healthy": Kind("", calm),
+    "healthy, be_liberal against segments": Kind("", forged(CLIENT), {_LIBERAL: "1"}),
+    "healthy, INVALID rule against segments": Kind("", forged(CLIENT), invalid_rule=True),
+    "healthy, dialled without a Service, flushed": Kind("", direct),
+    "healthy, keepalive against a timeout": Kind("", lost(by="expiry", speaks="server", keepalive=1), _SHORT),
+    "segment above the window": Kind("invalid-segment", forged(CLIENT)),
+    "segment above the window, hostNetwork": Kind("invalid-segment", forged(NODE)),
+    "entry flushed, all silent": Kind("entry-lost", lost(by="flush", speaks="")),
+    "entry flushed, the server speaks": Kind("entry-lost", lost(by="flush", speaks="server")),
+    "entry timed out, the server speaks": Kind("entry-lost", lost(by="expiry", speaks="server"), _SHORT),
+    "entry flushed, another backend": Kind("entry-lost", lost(by="flush", speaks="client", other=True)),
+    "half-closed, all silent": Kind("half-closed", lost(by="flush", speaks="", half_closed=True)),
+    "half-closed, the server answers": Kind(
+        "half-closed", lost(by="expiry", speaks="server", half_closed=True), {_CLOSE_WAIT: "2"}
+    ),
+    "table full": Kind("table-full", full),
+    "ports used up": Kind("port-exhaustion", ports),
+    "backlog too short": Kind("backlog-overflow", backlog),
+    "application aborts": Kind("application-reset", application),
+    "nobody listens": Kind("refused", refused),
+    "silent peer": Kind("silent-peer", silent),
+}
+
+
+def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
+    """Make it, and judge what two readings show."""
+    chance = random.Random(seed)  # noqa: S311 # the same seed makes the same run
+    connection = LocalConnection("node-1")
+    host = HostView(name="node-1", groups=(), data={}, address="node-1")
+    world = World({NODE: kind.values}, invalid_rule=kind.invalid_rule)
+    with ExitStack() as stack:
+        stack.callback(world.close)
+        for place in (CLIENT, SERVER):
+            world.enter(place)
+            holder = subprocess.Popen(["sleep", "infinity"])
+            stack.callback(holder.wait)
+            stack.callback(holder.kill)
+        steps = kind.steps(world, chance)
+        next(steps)
+        world.enter(NODE)
+        facts = read_facts(host, connection, ProbeRequest(keys=tuple(KEYS)))
+        first = Reading(connections=read_connections("node-1", connection), counters=read_counters("node-1", connection))
+        next(steps, None)
+        world.enter(NODE)
+        second = Reading(connections=read_connections("node-1", connection), counters=read_counters("node-1", connection))
+        verdicts = judge(Evidence(facts=facts, first=first, second=second))
+        # What the steps keep is closed after the reading.
+        steps.close()
+    return {each.cause: {"verdict": each.verdict, "evidence": each.evidence} for each in verdicts}
+
+
+def main() -> None:
+    """Answer each line."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        sys.stdout.write(json.dumps(diagnose(KINDS[request["kind"]], request["seed"])) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
