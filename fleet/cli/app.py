@@ -21,6 +21,7 @@ _NAMES = (
     "verify",
     "rollback",
     "prove",
+    "diagnose",
     "report",
     "schema",
     "lab",

@@ -23,22 +23,13 @@ from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
 
 
-def gather(
-    fleet: Fleet,
-    *,
-    hosts: Collection[str],
-    seconds: float,
-    offline: Mapping[str, tuple[CauseVerdict, ...]] | None = None,
-    stop: Event | None = None,
-) -> Diagnosis:
+def gather(fleet: Fleet, *, hosts: Collection[str], seconds: float) -> Diagnosis:
     """Diagnose the named hosts of a fleet; nothing is changed on them.
 
     Args:
         fleet: that has them.
-        hosts: none where only files are read.
+        hosts: by name.
         seconds: between the two readings.
-        offline: what files showed, for the record.
-        stop: ends the wait between the readings.
     """
     started = datetime.now(UTC)
     request = ProbeRequest(keys=tuple(KEYS))
@@ -49,15 +40,26 @@ def gather(
     before = fleet.run(first, hosts=hosts)
     answered = {host: each for host, each in before.items() if not isinstance(each, Exception)}
     if answered:
-        (stop or Event()).wait(seconds)
+        Event().wait(seconds)
     after = fleet.run(_read, hosts=answered.keys()) if answered else {}
+    return _diagnosis(started, {host: _host(host, one, after.get(host)) for host, one in before.items()}, {})
+
+
+def offline_diagnosis(files: Mapping[str, tuple[CauseVerdict, ...]]) -> Diagnosis:
+    """A diagnosis of what files show, by their names."""
+    return _diagnosis(datetime.now(UTC), {}, files)
+
+
+def _diagnosis(
+    started: datetime, hosts: Mapping[str, HostDiagnosis], files: Mapping[str, tuple[CauseVerdict, ...]]
+) -> Diagnosis:
     return Diagnosis(
         run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         version=__version__,
-        hosts={host: _host(host, one, after.get(host)) for host, one in before.items()},
-        offline=offline or {},
+        hosts=hosts,
+        offline=files,
     )
 
 

@@ -100,9 +100,9 @@ def backlog(evidence: Evidence) -> CauseVerdict:
             return BACKLOG.is_("confirmed", f"the node itself turned away {several(own, 'connection')}")
         return BACKLOG.unread(networks)
     lines = [
-        f"{change.name}: ListenOverflows rose by {change.rose('TcpExtListenOverflows')}; it listens on {_listening(change)}"
+        f"{change.name}: ListenOverflows rose by {count}; it listens on {_listening(change)}"
         for change in networks
-        if change.rose("TcpExtListenOverflows")
+        if (count := change.rose("TcpExtListenOverflows"))
     ]
     if lines:
         return BACKLOG.is_("confirmed", *lines)

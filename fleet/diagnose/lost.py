@@ -18,7 +18,6 @@ CLOSE: Final = "net.netfilter.nf_conntrack_tcp_timeout_close"
 
 _CONNTRACK = "https://docs.kernel.org/networking/nf_conntrack-sysctl.html"
 _MOST_NAMED = 3
-_MARGIN = 1.0  # seconds that a reading itself may take
 
 ENTRY_LOST: Final = Cause(
     name="entry-lost",
@@ -33,8 +32,8 @@ HALF_CLOSED: Final = Cause(
     name="half-closed",
     title="the node forgot a half-closed connection",
     place="node",
-    remedy="Set nf_conntrack_tcp_timeout_close_wait to more than the slowest answer takes (3600 is what kube-proxy sets,"
-    " 60 the kernel); keep the table below 95 %, above which the kernel evicts half-closed connections.",
+    remedy="Set nf_conntrack_tcp_timeout_close_wait to more than the slowest answer takes (kube-proxy sets 3600,"
+    " the kernel 60); keep the table below 95 %, above which the kernel evicts half-closed connections.",
     sources=(_CONNTRACK,),
 )
 
@@ -46,8 +45,8 @@ class _Signs:
     Attributes:
         forgotten: services of connections whose entry went between the readings, while both readings have the socket.
         missing: services of connections without an entry in both readings.
-        vanished: services of connections that are gone together with their entry. One that was closed, even by a RST that
-            belongs to it, leaves its entry for some time.
+        vanished: services of connections that are gone together with their entry. One that was closed, even by a RST
+            that belongs to it, leaves its entry for some time.
     """
 
     forgotten: tuple[SocketAddress, ...] = ()
@@ -154,7 +153,10 @@ def _traces_stay(evidence: Evidence) -> bool:
     """
     sysctl = evidence.facts.sysctls.get(CLOSE)
     lasts = sysctl.value if sysctl is not None else ""
-    is_short = isinstance(lasts, str) and lasts.isdigit() and evidence.seconds + _MARGIN < int(lasts)
+    first, second = evidence.first.connections, evidence.second.connections
+    if isinstance(first, Unavailable) or isinstance(second, Unavailable):
+        return False
+    is_short = isinstance(lasts, str) and lasts.isdigit() and second.ended - first.began < int(lasts)
     return is_short and max(fullness(evidence.first), fullness(evidence.second)) < FULL
 
 

@@ -15,8 +15,8 @@ INVALID_SEGMENT: Final = Cause(
     name="invalid-segment",
     title="a segment out of the window is not translated back, and its receiver resets",
     place="node",
-    remedy="Set nf_conntrack_tcp_be_liberal=1 ('fleet plan' with the playbook stop-conntrack-resets), or have kube-proxy"
-    " drop INVALID segments; 'fleet prove -s above-window' shows both.",
+    remedy="Set nf_conntrack_tcp_be_liberal=1 ('fleet plan' with the playbook stop-conntrack-resets), or have"
+    " kube-proxy drop INVALID segments; 'fleet prove -s above-window' shows both.",
     sources=(
         "https://github.com/kubernetes/kubernetes/issues/74839",
         "https://github.com/kubernetes/kubernetes/pull/120412",
@@ -26,38 +26,39 @@ INVALID_SEGMENT: Final = Cause(
 
 def invalid_segment(evidence: Evidence) -> CauseVerdict:
     """Judge by the INVALID counter, by what protects the node, and by what became of connections."""
-    conntrack = evidence.second.counters.conntrack
-    before = evidence.first.counters.conntrack
-    if isinstance(conntrack, Unavailable) or isinstance(before, Unavailable):
-        if isinstance(conntrack, Unavailable) and conntrack.detail == "nf_conntrack":
+    before, after = evidence.first.counters.conntrack, evidence.second.counters.conntrack
+    if isinstance(after, Unavailable) or isinstance(before, Unavailable):
+        if isinstance(after, Unavailable) and after.detail == "nf_conntrack":
             return INVALID_SEGMENT.is_("excluded", "the node tracks no connections: nf_conntrack is not loaded")
-        return INVALID_SEGMENT.is_("cannot tell", f"conntrack's counters could not be read: {conntrack}")
-    invalid = rise(before, conntrack, "invalid")
+        return INVALID_SEGMENT.is_("cannot tell", f"conntrack's counters could not be read: {after}")
+    invalid = rise(before, after, "invalid")
     protection, guards = _protection(evidence)
-    counted = f"the node counted {several(invalid, 'INVALID segment')}"
+    seen = (f"the node counted {several(invalid, 'INVALID segment')}", protection)
     networks, tables = evidence.networks(), evidence.tables()
-    readable = not isinstance(networks, Unavailable) and not isinstance(tables, Unavailable)
-    if invalid and not isinstance(networks, Unavailable) and not isinstance(tables, Unavailable):
-        severed = _severed(networks, *tables)
-        if severed:
-            line = (
-                f"{several(severed, 'connection')} lost an end while the node's entry stayed ESTABLISHED: the RST was"
-                " not taken for the connection's own"
-            )
-            return INVALID_SEGMENT.is_("confirmed", counted, line, protection)
+    if invalid and isinstance(networks, tuple) and isinstance(tables, tuple) and (count := _severed(networks, *tables)):
+        line = (
+            f"{several(count, 'connection')} lost an end while the node's entry stayed ESTABLISHED: the RST was not"
+            " taken for the connection's own"
+        )
+        return INVALID_SEGMENT.is_("confirmed", *seen, line)
     if guards or invalid < _PER_RESET:
-        return INVALID_SEGMENT.is_("excluded", counted, protection)
-    if not readable or isinstance(networks, Unavailable):
-        return INVALID_SEGMENT.is_("cannot tell", counted, protection, "whether a pod was reset could not be read")
+        return INVALID_SEGMENT.is_("excluded", *seen)
+    return _by_counters(networks, seen)
+
+
+def _by_counters(networks: tuple[NetworkChange, ...] | Unavailable, seen: tuple[str, ...]) -> CauseVerdict:
+    """What is left to judge by where no connection shows it: who answered with a RST."""
+    if isinstance(networks, Unavailable):
+        return INVALID_SEGMENT.is_("cannot tell", *seen, f"whether a pod was reset could not be read: {networks}")
     strays = sum(change.strays for change in networks)
     aborts = sum(change.aborts for change in networks)
-    answered = f"pods answered {several(strays, 'segment')} of no connection of theirs with a RST"
     if not strays:
-        return INVALID_SEGMENT.is_("excluded", counted, "no pod answered one with a RST", protection)
+        return INVALID_SEGMENT.is_("excluded", *seen, "no pod answered a segment of no connection of its with a RST")
+    answered = f"pods answered {several(strays, 'segment')} of no connection of theirs with a RST"
     if aborts:
         aborted = f"applications ended {several(aborts, 'connection')} themselves, which has the same effect"
-        return INVALID_SEGMENT.is_("cannot tell", counted, answered, aborted, protection)
-    return INVALID_SEGMENT.is_("likely", counted, answered, protection)
+        return INVALID_SEGMENT.is_("cannot tell", *seen, answered, aborted)
+    return INVALID_SEGMENT.is_("likely", *seen, answered)
 
 
 def _severed(networks: tuple[NetworkChange, ...], before: Table, after: Table) -> int:

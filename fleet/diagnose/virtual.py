@@ -41,11 +41,11 @@ def ipvs_idle(evidence: Evidence) -> CauseVerdict:
         return IPVS_IDLE.is_("excluded", f"IPVS knows all of {several(len(through), 'connection')} to its services")
     forgotten = sum(ends in first for _, ends in gone)
     silent = sum(socket.keepalive is None for socket, _ in gone)
-    lines = (
+    missing = (
         f"{several(len(gone), 'connection')} to a virtual service {'is' if len(gone) == 1 else 'are'} not in IPVS's"
-        f" table, such as the one to {gone[0][0].remote}; {silent} of them send no keepalive",
-        _timeout(evidence.facts),
+        f" table, such as the one to {gone[0][0].remote}; {silent} of them send no keepalive"
     )
+    lines = (missing, _timeout(evidence.facts))
     if forgotten:
         return IPVS_IDLE.is_("confirmed", f"{forgotten} of them left the table between the readings", *lines)
     return IPVS_IDLE.is_("likely", *lines)

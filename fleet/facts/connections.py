@@ -38,6 +38,7 @@ _LAYOUTS = frozenset(
 _STATES: Mapping[bytes, SocketState] = {b"01": "established", b"05": "fin-wait-2", b"08": "close-wait"}
 _KEEPALIVE = 2
 _TICKS = 100.0  # USER_HZ, which is the same on every machine
+_UPTIME = re.compile(rb"\d{1,12}\.\d{1,9}")
 _WORD = re.compile(rb"[A-Z0-9_]{1,20}")
 _PORTS = re.compile(rb"[0-9,-]*")
 _OWN = b"self"
@@ -100,6 +101,7 @@ class _Lines:
     entries: list[TrackedConnection] = field(default_factory=list)
     services: set[SocketAddress] = field(default_factory=set)
     ipvs: set[tuple[SocketAddress, SocketAddress]] = field(default_factory=set)
+    times: dict[bytes, float] = field(default_factory=dict)
     complete: bool = True
 
 
@@ -136,9 +138,13 @@ def _connections(answer: Answer) -> Connections:
 
     if _OWN not in counters:
         raise MalformedError("nothing about the node's own namespace")
+    if len(lines.times) != 2:  # noqa: PLR2004 # began and ended
+        raise MalformedError("no time since the boot")
     # One that ended while it was read has no counters.
     others = tuple(network(pid) for pid, body in counters.items() if pid != _OWN and body.strip())
     return Connections(
+        began=lines.times[b"began"],
+        ended=lines.times[b"ended"],
         own=network(_OWN),
         pods=others,
         unread=len(known) - len(counters) + 1,
@@ -179,39 +185,46 @@ def _table(lines: list[bytes], entries: list[TrackedConnection]) -> tuple[Tracke
 
 def _lines(rows: list[bytes]) -> _Lines:
     found = _Lines()
-    done = False
+    if b"done" not in rows:
+        raise MalformedError("the list of sockets has no end: the node needs a working awk")
     for row in rows:
         match row.split():
-            case [b"range", pid, low, high]:
-                found.namespaces[pid].range = (_port(low), _port(high))
-            case [b"reserved", pid, *ports]:
-                found.namespaces[pid].reserved = _ports(b"".join(ports))
-            case [b"reuse", pid, value]:
-                found.namespaces[pid].reuse = value
-            case [b"listen", pid, port]:
-                found.namespaces[pid].listening.add(_port(port))
-            case [b"socket", pid, *rest]:
-                found.namespaces[pid].sockets.append(_socket(rest, row))
-            case [b"used", pid, address, port, used, waiting]:
-                use = PortUse(destination=_end(address, port), used=integer(used), waiting=integer(waiting))
-                found.namespaces[pid].ports.append(use)
+            case [b"range" | b"reserved" | b"reuse" | b"listen" | b"socket" | b"used" as word, pid, *rest]:
+                _of_namespace(found.namespaces[pid], word, rest, row)
             case [b"entry", state, expires, *ends] if len(ends) == 8:  # noqa: PLR2004 # two ends, twice
                 found.entries.append(_entry(state, expires, ends))
             case [b"service", address, port]:
                 found.services.add(_end(address, port))
             case [b"ipvs", *ends] if len(ends) == 4:  # noqa: PLR2004 # two ends
                 found.ipvs.add((_end(*ends[:2]), _end(*ends[2:])))
+            case [b"began" | b"ended" as word, seconds]:
+                found.times[word] = _seconds(seconds)
             case [b"more"]:
                 found.complete = False
-            case [b"done"]:
-                done = True
-            case []:
+            case [] | [b"done"]:
                 pass
             case _:
                 raise MalformedError("an unknown line about connections", row)
-    if not done:
-        raise MalformedError("the list of sockets has no end: the node needs a working awk")
     return found
+
+
+def _of_namespace(namespace: _Namespace, word: bytes, rest: list[bytes], row: bytes) -> None:
+    match word, rest:
+        case b"range", [low, high]:
+            namespace.range = (_port(low), _port(high))
+        case b"reserved", ports:
+            namespace.reserved = _ports(b"".join(ports))
+        case b"reuse", [value]:
+            namespace.reuse = value
+        case b"listen", [port]:
+            namespace.listening.add(_port(port))
+        case b"used", [address, port, used, waiting]:
+            use = PortUse(destination=_end(address, port), used=integer(used), waiting=integer(waiting))
+            namespace.ports.append(use)
+        case b"socket", words:
+            namespace.sockets.append(_socket(words, row))
+        case _:
+            raise MalformedError("an unfinished line about connections", row)
 
 
 def _socket(words: list[bytes], row: bytes) -> TcpSocket:
@@ -252,6 +265,12 @@ def _address(raw: bytes) -> str:
         return str(ip_address(raw.decode("ascii")))
     except ValueError:
         raise MalformedError("not an address", raw) from None
+
+
+def _seconds(raw: bytes) -> float:
+    if not _UPTIME.fullmatch(raw):
+        raise MalformedError("not a time", raw)
+    return float(raw)
 
 
 def _port(raw: bytes) -> int:

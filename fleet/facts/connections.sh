@@ -59,9 +59,10 @@ tables() {
       }
       close(file)
     }
-    function ports(pid,    command, line) {
-      command = "cd /proc/sys/net/ipv4 && cat ip_local_port_range ip_local_reserved_ports tcp_tw_reuse"
-      command = (pid == "self" ? "sh -c " : "nsenter --net=/proc/" pid "/ns/net sh -c ") q command q " 2>/dev/null"
+    function ports(pid,    command, line, i) {
+      command = "cat"
+      if (pid != "self") command = "nsenter --net=/proc/" pid "/ns/net cat"
+      for (i = 1; i <= 3; i++) command = command " /proc/sys/net/ipv4/" asked[i]
       low = high = 0
       if ((command | getline line) > 0) { split(line, range); low = range[1] + 0; high = range[2] + 0 }
       print "range", pid, low, high
@@ -139,14 +140,41 @@ tables() {
       gsub(/[][]/, "", digits)
       return digits ~ /:/ ? tolower(digits) : dotted(digits)
     }
+    function uptime(word,    line, field) {
+      if ((getline line <"uptime") > 0) { split(line, field, " "); print word, field[1] }
+      close("uptime")
+    }
     BEGIN {
-      q = sprintf("%c", 39)
+      uptime("began")
+      split("ip_local_port_range ip_local_reserved_ports tcp_tw_reuse", asked, " ")
       split(pids, numbers, " ")
       for (at = 1; at in numbers; at++) read(numbers[at])
       if (table != "") while (((table ~ /^\//) ? (getline line <table) : (table | getline line)) > 0) entry(line)
       ipvs()
+      uptime("ended")
       if (more) print "more"
       print "done"
+    }'
+}
+
+# records PATTERN FILES NUMBER...: the lines of these files of each process that match; a fork for each would take long.
+records() {
+  pattern=$1
+  names=$2
+  shift 2
+  awk -v nonce="$nonce" -v pattern="$pattern" -v names="$names" -v pids="$*" '
+    BEGIN {
+      files = split(names, name, " ")
+      split(pids, number, " ")
+      for (at = 1; at in number; at++) {
+        printf "%s=pid %s\n", nonce, number[at]
+        for (i = 1; i <= files; i++) {
+          file = number[at] "/" name[i]
+          shown = 0
+          while ((getline line <file) > 0) if (line ~ pattern && shown++ < 40) print substr(line, 1, 4000)
+          close(file)
+        }
+      }
     }'
 }
 
@@ -189,7 +217,6 @@ connections() {
   for program in nsenter ls awk sort env cat head uname; do
     command -v "$program" >/dev/null || refuse "missing $program"
   done
-  cat=$(command -v cat)
   [ -e /proc/self/ns/net ] || refuse 'impossible the kernel has no network namespaces'
   cd /proc || refuse 'impossible /proc cannot be entered'
   case $(uname -m) in
@@ -203,20 +230,11 @@ connections() {
     [ "$start" = seen ] || printf '%s ' "$pid"
   done)
   frame cgroups
-  for pid in $pids; do
-    printf '%s=pid %s\n' "$nonce" "$pid"
-    head -c 2000 "$pid/cgroup"
-  done
+  # shellcheck disable=SC2086 # numbers
+  records '.' cgroup $pids
   frame counters
-  for pid in self $pids; do
-    wanted=
-    for file in snmp netstat; do
-      [ ! -r "$pid/net/$file" ] || wanted="$wanted /proc/$pid/net/$file"
-    done
-    printf '%s=pid %s\n' "$nonce" "$pid"
-    # shellcheck disable=SC2086 # words, made of numbers and our own
-    [ -z "$wanted" ] || "$cat" $wanted
-  done
+  # shellcheck disable=SC2086
+  records '^Tcp(Ext)?:' 'net/snmp net/netstat' self $pids
   table=$(conntrack_table)
   frame table
   printf '%s\n' "$table"

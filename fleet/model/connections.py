@@ -104,6 +104,7 @@ class Connections:
     """What root saw.
 
     Attributes:
+        began, ended: when it was read, in seconds since the boot.
         own: the node's own namespace.
         pods: the others that were read.
         unread: how many others were not, to stay within bounds.
@@ -113,6 +114,8 @@ class Connections:
         complete: False where a bound cut off sockets or entries.
     """
 
+    began: float
+    ended: float
     own: PodNetwork
     pods: tuple[PodNetwork, ...]
     unread: int

@@ -9,8 +9,8 @@ from fleet.model.finding import Failure
 Verdict = Literal["confirmed", "likely", "excluded", "cannot tell"]
 """Of one cause, between the two readings.
 
-``confirmed``: it was seen at work. ``likely``: what was seen fits it, and hardly anything else. ``excluded``: it was not
-at work then. ``cannot tell``: what it takes to say so could not be read, or fits other causes as well.
+``confirmed``: it was seen at work. ``likely``: what was seen fits it, and hardly anything else. ``excluded``: it was
+not at work then. ``cannot tell``: what it takes to say so could not be read, or fits other causes as well.
 """
 
 Place = Literal["node", "pod", "application", "elsewhere"]

@@ -66,7 +66,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> str:
 
 
 def _host(host: HostDiagnosis) -> HostJson:
-    error = host.error and ErrorJson(kind=host.error.kind, message=clean(host.error.message))
+    error = None if host.error is None else ErrorJson(kind=host.error.kind, message=clean(host.error.message))
     return HostJson(
         error=error,
         seconds=round(host.seconds, 2),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fleet.diagnose import Evidence, Reading, judge
 from fleet.facts import ProbeRequest
@@ -138,7 +139,7 @@ def full(world: World, chance: random.Random) -> Steps:
     yield
     for _ in range(chance.randint(1, 5)):
         client = world.open_socket(CLIENT)
-        client.setblocking(False)
+        client.settimeout(0)
         client.connect_ex(SERVICE)
     fence_drops(world)
     settle(pairs)
@@ -149,8 +150,8 @@ def fence_drops(world: World) -> None:
     deadline = time.monotonic() + _WITHIN
     while time.monotonic() < deadline:
         world.enter(NODE)
-        with open("/proc/thread-self/net/stat/nf_conntrack", encoding="ascii") as file:
-            titles, *rows = [line.split() for line in file]
+        text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text(encoding="ascii")
+        titles, *rows = [line.split() for line in text.splitlines()]
         if any(int(row[titles.index("drop")], 16) for row in rows):
             return
         time.sleep(0.01)
@@ -161,8 +162,7 @@ def ports(world: World, chance: random.Random) -> Steps:
     backend, _ = listen(world)
     first, count = 40000, 2 * chance.randint(10, 40)
     world.enter(CLIENT)
-    with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
-        file.write(f"{first} {first + count - 1}")
+    Path("/proc/sys/net/ipv4/ip_local_port_range").write_text(f"{first} {first + count - 1}", encoding="ascii")
     for _ in range(count // 4):
         short_connection(world, backend)
     yield
@@ -183,7 +183,7 @@ def backlog(world: World, chance: random.Random) -> Steps:
     yield
     for _ in range(chance.randint(10, 20)):
         client = world.open_socket(CLIENT)
-        client.setblocking(False)
+        client.settimeout(0)
         client.connect_ex(SERVICE)
     fence(world, CLIENT)
 
@@ -298,10 +298,14 @@ def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
         next(steps)
         world.enter(NODE)
         facts = read_facts(host, connection, ProbeRequest(keys=tuple(KEYS)))
-        first = Reading(connections=read_connections("node-1", connection), counters=read_counters("node-1", connection))
+        first = Reading(
+            connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
+        )
         next(steps, None)
         world.enter(NODE)
-        second = Reading(connections=read_connections("node-1", connection), counters=read_counters("node-1", connection))
+        second = Reading(
+            connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
+        )
         verdicts = judge(Evidence(facts=facts, first=first, second=second))
         # What the steps keep is closed after the reading.
         steps.close()

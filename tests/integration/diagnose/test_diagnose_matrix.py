@@ -71,7 +71,10 @@ def named(answer: Answer) -> list[str]:
 def check(kinds: Iterable[str], record: Callable[[str, object], None], *, as_root: bool) -> None:
     jobs = [(kind, seed) for kind in kinds for seed in range(SEEDS)]
     answers = diagnosed(jobs, as_root=as_root)
-    rows = {kind: Counter(cause for job in jobs if job[0] == kind for cause in named(answers.get(job, {}))) for kind in kinds}
+    rows = {
+        kind: Counter(cause for job in jobs if job[0] == kind for cause in named(answers.get(job, {})))
+        for kind in kinds
+    }
     record("confusion matrix", matrix(rows))
     assert answers.keys() == set(jobs)
     for (kind, seed), answer in answers.items():

@@ -1,0 +1,94 @@
+"""``fleet diagnose``: which cause broken connections have."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from fleet.cli import options
+from fleet.cli.output import check_output, note, show, terminal_width
+from fleet.cli.progress import host_progress
+from fleet.cli.target import target
+from fleet.diagnose import gather, offline_diagnosis, read_kubernetes, read_log
+from fleet.model.diagnosis import Diagnosis
+from fleet.model.errors import UsageError
+from fleet.report.diagnose_json import diagnosis_json
+from fleet.report.diagnose_markdown import diagnosis_markdown
+from fleet.report.diagnose_terminal import render_diagnosis
+from fleet.report.diagnose_words import exit_code, headline
+from fleet.runner.connection import ConnectionSettings
+from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+
+DEFAULT_SECONDS = 6.0
+MOST_SECONDS = 600.0
+
+
+class Format(StrEnum):
+    """How a diagnosis is told."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+TEXTS: dict[Format, Callable[[Diagnosis], str]] = {Format.JSON: diagnosis_json, Format.MARKDOWN: diagnosis_markdown}
+
+
+@options.connects
+def diagnose(
+    settings: ConnectionSettings,
+    inventory: options.InventoryOption = "inventory",
+    limit: options.LimitOption = None,
+    local: options.LocalOption = False,
+    seconds: Annotated[
+        float,
+        typer.Option("--for", min=1.0, max=MOST_SECONDS, metavar="SECONDS", help="Between the two readings."),
+    ] = DEFAULT_SECONDS,
+    kubernetes: Annotated[
+        str | None,
+        typer.Option(
+            "--kubernetes",
+            metavar="FILE",
+            help="Read 'kubectl get pods,deployments,services,endpointslices,events -A -o json' instead of hosts; - is"
+            " stdin.",
+        ),
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="FILE", help="Read an application's log instead of hosts; more than once."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How the diagnosis is told.")] = Format.TABLE,
+    output: options.OutputOption = None,
+    verbose: options.VerboseOption = 0,
+    workers: options.WorkersOption = DEFAULT_WORKERS,
+) -> None:
+    """Tell which cause broken connections have, from two readings of each node. Nothing is changed.
+
+    Exit code 0: no cause is named. 1: a host could not be read. 2: usage. 3: a cause is named.
+    """
+    check_output(output)
+    if kubernetes is not None or log:
+        if limit is not None or local:
+            raise UsageError("--kubernetes and --log read files, and no host: leave --limit and --local out")
+        result = _of_files(kubernetes, log or ())
+    else:
+        chosen = target(inventory=inventory, local=local, limit=limit)
+        # Each host is read twice.
+        with (
+            host_progress("diagnosing", 2 * len(chosen.names)) as progress,
+            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+        ):
+            result = gather(fleet, hosts=chosen.names, seconds=seconds)
+    width = terminal_width() if output is None else None
+    show(TEXTS[form](result) if form in TEXTS else render_diagnosis(result, verbosity=verbose, width=width), output)
+    if output is not None:
+        note(f"{headline(result)}; written to {output}")
+    raise typer.Exit(exit_code(result))
+
+
+def _of_files(kubernetes: str | None, logs: Sequence[str]) -> Diagnosis:
+    if (kubernetes, *logs).count("-") > 1:
+        raise UsageError("- is stdin, which can be read once")
+    found = {} if kubernetes is None else {kubernetes: read_kubernetes(kubernetes)}
+    return offline_diagnosis(found | {path: read_log(path) for path in logs})
