@@ -134,16 +134,20 @@ def _vanished(
     if not _traces_stay(evidence):
         return ()
     found: dict[FourTuple, bool] = {}
+    kept: set[FourTuple] = set()
     for change in networks:
         left = {(socket.local, socket.remote) for socket in change.after.sockets}
         for socket in change.before.sockets:
             entry = before.of(socket)
-            if entry is None or not entry.is_translated or after.of(socket) or (socket.local, socket.remote) in left:
+            if entry is None or not entry.is_translated or after.of(socket):
                 continue
-            # Either end may tell that it is half-closed.
             ends = (entry.source, entry.destination)
-            found[ends] = found.get(ends, False) or socket.state != "established"
-    return [destination for (_, destination), is_half_closed in found.items() if is_half_closed == half_closed]
+            if (socket.local, socket.remote) in left and socket.local == entry.source:
+                kept.add(ends)  # the client has it still: it is told apart as forgotten
+            elif (socket.local, socket.remote) not in left:
+                # Either end may tell that it is half-closed.
+                found[ends] = found.get(ends, False) or socket.state != "established"
+    return [ends[1] for ends, is_half in found.items() if is_half == half_closed and ends not in kept]
 
 
 def _traces_stay(evidence: Evidence) -> bool:
