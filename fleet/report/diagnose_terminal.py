@@ -32,7 +32,7 @@ def render_diagnosis(diagnosis: Diagnosis, *, verbosity: int, width: int | None)
             lines += hanging(head.append(": "), shown(f"{host.error.kind}: {host.error.message}", "red"), width=width)
             continue
         named = [verdict for verdict in host.verdicts if verdict.is_named]
-        summary = ", ".join(verdict.title for verdict in named) or "no cause of a reset was at work"
+        summary = ", ".join(verdict.title for verdict in named) or "no cause is named"
         text = f"{summary} ({host.seconds:.0f} s between the readings)"
         lines += hanging(head.append(": "), shown(text), width=width)
         lines += _verdicts(told(host.verdicts, everything=verbosity > 0), width)

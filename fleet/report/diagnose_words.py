@@ -34,7 +34,8 @@ def headline(diagnosis: Diagnosis) -> str:
         f"{count_hosts(well)} without" if well else "",
     ]
     for name, verdicts in diagnosis.offline.items():
-        parts.append(f"{sum(verdict.is_named for verdict in verdicts)} causes in {name}")
+        count = sum(verdict.is_named for verdict in verdicts)
+        parts.append(f"{count} cause{'' if count == 1 else 's'} in {name}")
     return ", ".join(filter(None, parts))
 
 

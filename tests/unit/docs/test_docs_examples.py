@@ -22,7 +22,9 @@ def examples(page: str, language: str) -> Iterator[str]:
             yield block.content
 
 
-@pytest.mark.parametrize("name", ["apply", "audit", "facts", "inventory", "plan", "prove", "runs", "verify"])
+@pytest.mark.parametrize(
+    "name", ["apply", "audit", "diagnose", "facts", "inventory", "plan", "prove", "runs", "verify"]
+)
 def test_the_json_of_the_documentation_holds_to_the_schema(name: str) -> None:
     (example,) = examples("json.md", f"json fleet.{name}/1")
     jsonschema.Draft202012Validator(schemas()[name]).validate(json.loads(example))
