@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fleet.diagnose.evidence import Evidence, NetworkChange, Table, rise
+from fleet.diagnose.evidence import Evidence, NetworkChange, rise
 from fleet.diagnose.rule import Cause, several
 from fleet.kernel.invalid import BE_LIBERAL, invalid_rule_state
 from fleet.model.diagnosis import CauseVerdict
@@ -34,8 +34,8 @@ def invalid_segment(evidence: Evidence) -> CauseVerdict:
     invalid = rise(before, after, "invalid")
     protection, guards = _protection(evidence)
     seen = (f"the node counted {several(invalid, 'INVALID segment')}", protection)
-    networks, tables = evidence.networks(), evidence.tables()
-    if invalid and isinstance(networks, tuple) and isinstance(tables, tuple) and (count := _severed(networks, *tables)):
+    # A rule is about what is forwarded, so that a client with hostNetwork may show it in spite of one.
+    if invalid and not _is_liberal(evidence) and (count := _severed(evidence)):
         line = (
             f"{several(count, 'connection')} lost an end while the node's entry stayed ESTABLISHED: the RST was not"
             " taken for the connection's own"
@@ -43,7 +43,7 @@ def invalid_segment(evidence: Evidence) -> CauseVerdict:
         return INVALID_SEGMENT.is_("confirmed", *seen, line)
     if guards or invalid < _PER_RESET:
         return INVALID_SEGMENT.is_("excluded", *seen)
-    return _by_counters(networks, seen)
+    return _by_counters(evidence.networks(), seen)
 
 
 def _by_counters(networks: tuple[NetworkChange, ...] | Unavailable, seen: tuple[str, ...]) -> CauseVerdict:
@@ -61,11 +61,15 @@ def _by_counters(networks: tuple[NetworkChange, ...] | Unavailable, seen: tuple[
     return INVALID_SEGMENT.is_("likely", *seen, answered)
 
 
-def _severed(networks: tuple[NetworkChange, ...], before: Table, after: Table) -> int:
+def _severed(evidence: Evidence) -> int:
     """Connections of which an end is gone, without a FIN or RST that belongs to them.
 
     The RST that ends such a connection goes between addresses that no entry has, so that the entry stays.
     """
+    networks, tables = evidence.networks(), evidence.tables()
+    if isinstance(networks, Unavailable) or isinstance(tables, Unavailable):
+        return 0
+    before, after = tables
     severed = set()
     for change in networks:
         left = {(socket.local, socket.remote) for socket in change.after.sockets}
@@ -84,11 +88,16 @@ def _severed(networks: tuple[NetworkChange, ...], before: Table, after: Table) -
     return len(severed)
 
 
+def _is_liberal(evidence: Evidence) -> bool:
+    liberal = evidence.facts.sysctls.get(BE_LIBERAL)
+    return liberal is not None and isinstance(liberal.value, str) and liberal.value != "0"
+
+
 def _protection(evidence: Evidence) -> tuple[str, bool]:
     """What keeps INVALID segments from doing harm, in words, and whether anything does."""
     liberal = evidence.facts.sysctls.get(BE_LIBERAL)
-    if liberal is not None and isinstance(liberal.value, str) and liberal.value != "0":
-        return f"{BE_LIBERAL} is {liberal.value}", True
+    if _is_liberal(evidence):
+        return f"{BE_LIBERAL} is set: no segment is INVALID for being out of the window", True
     rule = invalid_rule_state(evidence.facts)
     if rule is True:
         return "a rule drops INVALID segments that are forwarded, which is no help to pods with hostNetwork", True

@@ -35,11 +35,11 @@ def counted(**rises: int) -> Evidence:
     return evidence(reading(10, network(1)), reading(16, network(1, counters=rises)))
 
 
-def invalid(count: int, *pods: object, **facts: object) -> Evidence:
+def invalid(count: int, *pods: object, state: str = "ESTABLISHED", **facts: object) -> Evidence:
     second = pods or (network(1), network(2))
     return evidence(
         reading(10, *ALIVE, entries=(tracked(),)),
-        reading(16, *second, entries=(tracked(),), conntrack={"invalid": count, "drop": 0}),  # type: ignore[arg-type] # pods
+        reading(16, *second, entries=(tracked(state),), conntrack={"invalid": count, "drop": 0}),  # type: ignore[arg-type] # pods
         **facts,
     )
 
@@ -61,8 +61,10 @@ def test_without_root_only_what_needs_none_is_judged() -> None:
     ("seen", "expected"),
     [
         (invalid(2, network(1, tcp_socket()), network(2)), "confirmed"),
-        (invalid(2, network(1, tcp_socket()), network(2), sysctls=LIBERAL), "confirmed"),  # what is seen is seen
+        (invalid(2, network(1, tcp_socket()), network(2), sysctls=LIBERAL), "excluded"),
+        (invalid(2, network(1, tcp_socket()), network(2), invalid_rules=(RULE,)), "confirmed"),  # with hostNetwork
         (invalid(2, *ALIVE), "excluded"),
+        (invalid(2, network(1), network(2), state="TIME_WAIT"), "excluded"),  # closed by its own FINs
         (invalid(2, network(1, tcp_socket(), counters=STRAY), network(2, SERVER_SOCKET)), "likely"),
         (invalid(2, network(1, tcp_socket(), counters=STRAY), network(2, SERVER_SOCKET), sysctls=LIBERAL), "excluded"),
         (
