@@ -45,6 +45,8 @@ undo() {
   dir=$home/runs/$run
   way=asked
   enter 5 || {
+    # A script of this run that has noted nothing down yet is not known by its number; its own timer takes it back.
+    [ -d "$dir" ] || refuse_locked
     kill_worker
     enter 30 || refuse_locked
   }
