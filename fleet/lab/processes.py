@@ -95,8 +95,17 @@ def memory(inits: dict[int, str]) -> dict[str, int]:
     for pid in _pids():
         node = node_of_namespace.get(_namespace(pid))
         if node is not None:
-            totals[node] += _pss(pid)
+            totals[node] += resident(pid)
     return totals
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory (PSS) of one process; 0 when it has ended."""
+    try:
+        rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
 
 
 def _pids() -> list[int]:
@@ -151,11 +160,3 @@ def _namespace(pid: int) -> str:
         return str((_PROC / str(pid) / "ns" / "pid").readlink())
     except OSError:
         return ""
-
-
-def _pss(pid: int) -> int:
-    try:
-        rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)

@@ -1,0 +1,72 @@
+#!/bin/sh
+# customize.sh ROOT: makes a freshly installed Debian below ROOT into the node of a lab. Called by mmdebstrap as root
+# or as the root of a user namespace, with $MMDEBSTRAP_APT_CONFIG as the way to the suite's packages.
+set -eu
+root=$1
+here=$(dirname "$0")
+
+# The kernel's package alone: its dependencies would build an initrd, and these machines boot without one.
+fetch_kernel() {
+    packages=$(mktemp -d "$root/tmp/kernel.XXXXXX")
+    (
+        cd "$packages"
+        export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+        kernel=$(apt-cache depends linux-image-cloud-amd64 | awk '/ Depends: linux-image/ { print $2 }')
+        apt-get -qq download "$kernel"
+        dpkg-deb -x "$kernel"_*.deb .
+    )
+    cp -a "$packages"/boot/vmlinuz-* "$root/boot/vmlinuz"
+    mkdir -p "$root/usr/lib/modules"
+    # Packages from before the merge of /lib and /usr/lib have the modules in /lib.
+    cp -a "$packages"/*/modules/* "$packages"/usr/lib/modules/* "$root/usr/lib/modules" 2>/dev/null || true
+    rm -rf "$packages"
+    for modules in "$root"/usr/lib/modules/*; do
+        chroot "$root" depmod "${modules##*/}"
+    done
+}
+
+# Every machine gets its keys, its name and its machine-id from the lab that starts it, so the image holds none.
+forget_identity() {
+    rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/resolv.conf" "$root/etc/hostname"
+    : >"$root/etc/resolv.conf"
+    : >"$root/etc/machine-id"
+    : >"$root/etc/fstab"
+    # There is no DNS: sudo would wait 20 s for an answer about an unknown name.
+    sed -i 's/^hosts:.*/hosts: files/' "$root/etc/nsswitch.conf"
+}
+
+add_operator() {
+    chroot "$root" useradd --create-home --shell /bin/bash ops
+    printf 'ops ALL=(ALL) NOPASSWD: ALL\n' >"$root/etc/sudoers.d/ops"
+    chmod 440 "$root/etc/sudoers.d/ops"
+    printf 'PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\nPrintMotd no\n' \
+        >"$root/etc/ssh/sshd_config.d/lab.conf"
+}
+
+add_units() {
+    install -m 755 "$here/node.sh" "$root/usr/local/sbin/lab-node"
+    install -m 644 "$here/lab-node.service" "$here/lab-ready.service" "$root/etc/systemd/system/"
+    chroot "$root" systemctl --quiet enable lab-node.service lab-ready.service
+}
+
+# What costs seconds in emulation and no test looks at. Everything about modules, sysctls, udev and timers stays.
+leave_out() {
+    chroot "$root" systemctl --quiet mask \
+        getty.target getty@tty1.service serial-getty@ttyS0.service \
+        apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+        fstrim.timer logrotate.timer man-db.timer \
+        systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+        systemd-pstore.service systemd-firstboot.service systemd-machine-id-commit.service systemd-binfmt.service \
+        proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
+        sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
+        modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
+        modprobe@loop.service modprobe@dm_mod.service ldconfig.service
+    # Its unit would set the timeouts of IPVS, and load ip_vs, before anything of ours.
+    chroot "$root" systemctl --quiet disable ipvsadm.service || true
+}
+
+fetch_kernel
+forget_identity
+add_operator
+add_units
+leave_out
