@@ -1,0 +1,94 @@
+"""Real machines for tests: files planted in them, and what fleet says of them."""
+
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from fleet.cli.playbook import find_playbook
+from fleet.cli.target import target
+from fleet.kernel.catalogue import KEYS
+from fleet.lab import vm
+from fleet.model.finding import HostAudit
+from fleet.policy import load_playbook
+from fleet.runner.audit import audit
+from fleet.runner.fleet import Fleet
+
+# What is expected does not matter, but it has to be a value of the key's kind.
+_UNLIKELY = {"net.ipv4.ip_local_port_range": "1024 65535", "net.ipv4.ip_local_reserved_ports": ""}
+# Where a test's own files are, so that the next test can be rid of them.
+_PLANTED = "/var/lib/planted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planting:
+    """What stands in a machine's file system; a link's value is its target."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+def command(lab: vm.VmLab, machine: str, line: str, *, stdin: bytes = b"") -> str:
+    """Runs a command line as root, which must succeed, and returns what it printed."""
+    completed = vm.run(lab, machine, line, stdin=stdin)
+    assert completed.returncode == 0, (line, completed.returncode, completed.stdout, completed.stderr)
+    return completed.stdout.decode()
+
+
+def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
+    """Puts files and links into a machine, in place of all that were planted before."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, content in planting.files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size = len(content.encode())
+            entry.mode = 0o755 if content.startswith("#!") else 0o644
+            tar.addfile(entry, io.BytesIO(content.encode()))
+        for path, goal in planting.links.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.type, entry.linkname = tarfile.SYMTYPE, goal
+            tar.addfile(entry)
+    command(lab, machine, f"[ ! -e {_PLANTED} ] || xargs -r -d '\\n' rm -f -- <{_PLANTED}")
+    command(lab, machine, f"cd / && tar -x --keep-directory-symlink -v -f - >{_PLANTED}.new", stdin=archive.getvalue())
+    command(lab, machine, f"sed 's,^,/,' {_PLANTED}.new >{_PLANTED} && sync")
+
+
+def own_playbook(folder: Path, keys: Iterable[str]) -> Path:
+    """The shipped playbook with a profile more, which looks at those keys too."""
+    folder.mkdir()
+    shipped = find_playbook("stop-conntrack-resets").read_text()
+    playbook = folder / "playbook.yaml"
+    playbook.write_text(shipped.replace("kubelet]", "kubelet, own]"))
+    assert playbook.read_text() != shipped
+    (folder / "profiles").mkdir()
+    controls = [
+        {
+            "id": f"own-{number}",
+            "title": "A key of ours",
+            "impact": "low",
+            "setting": {"sysctl": key},
+            # Of a key that the catalogue knows the scope is known too.
+            **({} if key in KEYS else {"scope": "host"}),
+            "expect": {"one_of": [_UNLIKELY.get(key, "0")]},
+            "why": "It is planted.",
+            "sources": ["https://docs.kernel.org/networking/ip-sysctl.html"],
+        }
+        for number, key in enumerate(keys, start=1)
+    ]
+    (folder / "profiles" / "own.yaml").write_text(
+        yaml.safe_dump({"profile": "own", "title": "Keys of ours", "controls": controls})
+    )
+    return playbook
+
+
+def audited(lab: vm.VmLab, machine: str, playbook: Path) -> HostAudit:
+    """What fleet says of a machine, over SSH as ``ops`` with sudo."""
+    policy = load_playbook(playbook)
+    chosen = target(inventory=str(lab.inventory), local=False, limit=machine, policy=policy)
+    with Fleet(chosen.inventory, chosen.transport) as fleet:
+        host = audit(fleet, policy, hosts=chosen.names, playbook=str(playbook)).hosts[machine]
+    assert host.error is None, host.error
+    return host
