@@ -38,6 +38,10 @@ _PARAMETER = re.compile(
     rb"(?:rd\.)?modules[-_]load=[\w,.-]*+|(?:module_|modprobe\.)blacklist=[\w,.-]*+"
     rb"|sysctl\.[\w.*/-]++=[\w.,:-]*+|(?:nf_conntrack|ip_vs|br_netfilter)\.\w++=\w*+"
 )
+# The beginning of all that may be such a parameter, in quotes or not: to the kernel and to systemd - and _ are one.
+_PARAMETER_NAME = re.compile(
+    rb"modules[-_]load=|module[-_]blacklist=|modprobe\.blacklist=|sysctl\.|(?:nf[-_]conntrack|ip[-_]vs|br[-_]netfilter)\."
+)
 _KEY = re.compile(rb"([\w.+-]+|\"[\w.+-]+\"|'[\w.+-]+')[ \t]*:(?=\s|$)")
 # A quote opens a string only at the start of a YAML value, elsewhere it is an apostrophe; "#" starts a comment only
 # after a blank.
@@ -134,8 +138,18 @@ def mask_ini(content: bytes) -> bytes:
 
 
 def mask_command_line(content: bytes) -> bytes:
-    """Keep the kernel's parameters about modules and sysctl keys."""
-    return b" ".join(word if _PARAMETER.fullmatch(word) else MASK for word in content.split()) + b"\n"
+    """Keep the kernel's parameters about modules and sysctl keys.
+
+    Of one whose value is of no known form the name is kept, so that a word that is masked as a whole is none of them.
+    """
+    return b" ".join(map(_mask_parameter, content.split())) + b"\n"
+
+
+def _mask_parameter(word: bytes) -> bytes:
+    if _PARAMETER.fullmatch(word):
+        return word
+    name = _PARAMETER_NAME.search(word)
+    return MASK if name is None else name[0] + MASK
 
 
 def mask_text(content: bytes) -> bytes:

@@ -13,13 +13,18 @@ from fleet.cli.target import target
 from fleet.kernel.catalogue import KEYS
 from fleet.lab import vm
 from fleet.model.finding import HostAudit
+from fleet.plan import NodePlan
 from fleet.policy import load_playbook
+from fleet.render import Templates
+from fleet.rollout.node import NodeAnswer, NodeJob, apply_program, confirm_program, parse_node_answer
 from fleet.runner.audit import audit
 from fleet.runner.fleet import Fleet
+from fleet.runner.plan import plan
 
 # What is expected does not matter, but it has to be a value of the key's kind.
 _UNLIKELY = {"net.ipv4.ip_local_port_range": "1024 65535", "net.ipv4.ip_local_reserved_ports": ""}
 # Where a test's own files are, so that the next test can be rid of them.
+_NONCE = "0123456789abcdef"
 _PLANTED = "/var/lib/planted"
 
 
@@ -51,9 +56,9 @@ def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.type, entry.linkname = tarfile.SYMTYPE, goal
             tar.addfile(entry)
-    command(lab, machine, f"[ ! -e {_PLANTED} ] || xargs -r -d '\\n' rm -f -- <{_PLANTED}")
-    command(lab, machine, f"cd / && tar -x --keep-directory-symlink -v -f - >{_PLANTED}.new", stdin=archive.getvalue())
-    command(lab, machine, f"sed 's,^,/,' {_PLANTED}.new >{_PLANTED} && sync")
+    clear = f"cd / && touch {_PLANTED} && xargs -r -d '\\n' rm -f -- <{_PLANTED}"
+    extract = f"tar -x --keep-directory-symlink -v -f - >{_PLANTED} && sync"
+    command(lab, machine, f"{clear} && {extract}", stdin=archive.getvalue())
 
 
 def own_playbook(folder: Path, keys: Iterable[str]) -> Path:
@@ -82,6 +87,41 @@ def own_playbook(folder: Path, keys: Iterable[str]) -> Path:
         yaml.safe_dump({"profile": "own", "title": "Keys of ours", "controls": controls})
     )
     return playbook
+
+
+def planned(lab: vm.VmLab, machine: str, playbook: Path) -> NodePlan:
+    """What fleet would change on a machine, with nothing refused."""
+    policy = load_playbook(playbook)
+    chosen = target(inventory=str(lab.inventory), local=False, limit=machine, policy=policy)
+    with Fleet(chosen.inventory, chosen.transport) as fleet:
+        made = plan(fleet, policy, hosts=chosen.names, playbook=str(playbook), templates=Templates(shipped_root("templates")))
+    host = made.hosts[machine]
+    assert host.plan is not None, host.error
+    assert host.plan.refused == ()
+    return host.plan
+
+
+def applied(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, confirm_within: float = 120.0) -> NodeAnswer:
+    """Has the machine make the changes, with its undo armed and nothing confirmed."""
+    job = NodeJob(run_id=run, who="ops@desk", confirm_within=confirm_within)
+    return _node(lab, machine, apply_program(_NONCE, job, changes))
+
+
+def confirmed(lab: vm.VmLab, machine: str, run: str) -> NodeAnswer:
+    """Lets the changes of a run stay."""
+    return _node(lab, machine, confirm_program(_NONCE, run))
+
+
+def harden(lab: vm.VmLab, machine: str, playbook: Path, run: str = "first") -> None:
+    """Plans, applies and confirms."""
+    answer = applied(lab, machine, planned(lab, machine, playbook), run)
+    assert (answer.outcome, answer.error) == ("applied", None), answer
+    assert confirmed(lab, machine, run).outcome == "confirmed"
+
+
+def _node(lab: vm.VmLab, machine: str, program: bytes) -> NodeAnswer:
+    answer = vm.run(lab, machine, f"sh -s -- {_NONCE}", stdin=program)
+    return parse_node_answer(answer.stdout, nonce=_NONCE, host=machine)
 
 
 def audited(lab: vm.VmLab, machine: str, playbook: Path) -> HostAudit:

@@ -1,4 +1,4 @@
-"""One machine for all tests of a worker: each boots it in the state it needs."""
+"""A new machine for each test, as it was installed."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from fleet.lab import vm
-
-MACHINE = "vm-001"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,11 +20,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.VmLab]:
-    """A lab of one machine, which ends with the tests, however they end."""
-    with vm.running_machines(vm.VmRequest(machines=1, state_dir=tmp_path_factory.mktemp("machines"))) as built:
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[vm.VmLab]:
+    """A lab of one machine, which ends with the test, however it ends."""
+    with vm.running_machines(vm.VmRequest(machines=1, state_dir=tmp_path)) as built:
         yield built
+
+
+@pytest.fixture
+def machine(lab: vm.VmLab) -> str:
+    """The name of the machine."""
+    return lab.machines[0].name
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ _BRING = {
     "br_netfilter": re.compile(r"xt_physdev"),
     "ip_vs": re.compile(r"ip_vs_\w+|xt_ipvs"),
 }
-_MASK = b"(masked)"
+# What the probe makes of a parameter about modules that it could not show; other words are masked as a whole.
+_MASKED_PARAMETER = re.compile(rb"[^\s]\(masked\)")
 _COMMENTS = (b"#", b";")
 _LINE_END = re.compile(rb"\r\n|\n|\r|\0")
 
@@ -117,8 +118,8 @@ def _listed(path: str, content: bytes) -> Iterator[tuple[str, str]]:
 
 def _command_line(files: Mapping[str, NodeFile]) -> str | None:
     file = files.get(COMMAND_LINE)
-    # An empty one is a file of /proc whose size was believed; behind a mask any word may stand.
-    if file is None or not file.content or _MASK in file.content:
+    # An empty one is a file of /proc whose size was believed.
+    if file is None or not file.content or _MASKED_PARAMETER.search(file.content):
         return None
     return file.content.decode(errors="replace")
 

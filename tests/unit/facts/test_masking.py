@@ -83,8 +83,22 @@ def test_only_parameters_about_modules_and_sysctls_are_kept_of_the_command_line(
     assert b"K10s3cret" not in mask_command_line(line)
     assert kept == [
         *(b"modules-load=a,b", b"rd.modules_load=c", b"module_blacklist=d", b"modprobe.blacklist=e"),
-        *(b"sysctl.net.ipv4.ip_forward=1", b"nf_conntrack.hashsize=9"),
+        *(b"sysctl.net.ipv4.ip_forward=1", b"nf_conntrack.hashsize=9", b"sysctl.(masked)"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "masked"),
+    [
+        (b'modules-load="a', b"modules-load=(masked)"),
+        (b'"modules_load=K10s3cret"', b"modules_load=(masked)"),
+        (b"module-blacklist=K10s3cret", b"module-blacklist=(masked)"),
+        (b"nf-conntrack.hashsize=K10s3cret", b"nf-conntrack.(masked)"),
+        (b"systemd.machine_id=K10s3cret", b"(masked)"),
+    ],
+)
+def test_a_parameter_that_cannot_be_shown_is_told_from_a_word_about_something_else(word: bytes, masked: bytes) -> None:
+    assert mask_command_line(word) == masked + b"\n"
 
 
 @given(

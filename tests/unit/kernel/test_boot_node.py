@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from support.facts import IDENTITY, node_facts
 
+from fleet.facts.masking import mask_command_line
 from fleet.kernel.boot import (
     BootLost,
     BootRefused,
@@ -130,9 +131,16 @@ def test_module_forbidden_on_the_command_line_is_not_loaded(command_line: str) -
 
 
 def test_unread_command_line_leaves_it_unknown() -> None:
-    for content in ({}, {"/proc/cmdline": b""}, {"/proc/cmdline": b"(masked) ro (masked)\n"}):
+    for content in ({}, {"/proc/cmdline": b""}, {"/proc/cmdline": b"(masked) modules-load=(masked)\n"}):
         facts = node_facts(files=files({**SIZED, **content}))
         assert isinstance(boot(facts, MAX), BootUnknown)
+
+
+def test_masked_words_about_something_else_leave_nothing_unknown() -> None:
+    line = mask_command_line(b"BOOT_IMAGE=/boot/vmlinuz root=UUID=1f2e ro quiet console=ttyS0\n")
+    value = boot(node_facts(files=files({**SIZED, "/proc/cmdline": line})), MAX)
+    assert isinstance(value, BootLost)
+    assert "nothing loads nf_conntrack" in value.reason
 
 
 def test_hashsize_alone_sets_max_to_eight_times_the_whole_pages_of_buckets() -> None:
