@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from fleet.cli.playbook import find_playbook
+from fleet.cli.shipped import shipped
 from fleet.cli.target import target
 from fleet.kernel.catalogue import KEYS
 from fleet.lab import vm
@@ -94,7 +95,7 @@ def planned(lab: vm.VmLab, machine: str, playbook: Path) -> NodePlan:
     policy = load_playbook(playbook)
     chosen = target(inventory=str(lab.inventory), local=False, limit=machine, policy=policy)
     with Fleet(chosen.inventory, chosen.transport) as fleet:
-        made = plan(fleet, policy, hosts=chosen.names, playbook=str(playbook), templates=Templates(shipped_root("templates")))
+        made = plan(fleet, policy, hosts=chosen.names, playbook=str(playbook), templates=Templates(shipped("templates")))
     host = made.hosts[machine]
     assert host.plan is not None, host.error
     assert host.plan.refused == ()
