@@ -26,6 +26,9 @@ from fleet.kernel.version import KernelVersion, parse_release
 from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
 
 MAX = "net.netfilter.nf_conntrack_max"
+# /run is empty when a node boots.
+_MADE_AT_RUN_TIME = tuple(f"/run/{tree}/" for tree in ("sysctl.d", "modules-load.d", "modprobe.d"))
+
 ENTRIES_A_BUCKET = 8
 """With ``hashsize`` given, nf_conntrack_max becomes this many times the buckets.
 
@@ -80,6 +83,36 @@ def resolve_boot(facts: NodeFacts, keys: Iterable[str]) -> Mapping[str, BootValu
         keys: in dots.
     """
     wanted = tuple(keys)
+    values = _resolve_boot(facts, wanted)
+    made = sorted(path for path in facts.files if path.startswith(_MADE_AT_RUN_TIME))
+    if not made:
+        return values
+    kept = {path: file for path, file in facts.files.items() if path not in made}
+    without = _resolve_boot(replace(facts, files=kept), wanted)
+    reason = f"/run is empty at boot, and whether something makes {made[0]} again before it counts is not known"
+    return {
+        key: value if _agree(value, without[key]) else BootUnknown(reason=reason, candidates=_lines(value))
+        for key, value in values.items()
+    }
+
+
+def _agree(one: BootValue, other: BootValue) -> bool:
+    if isinstance(one, BootUnknown) or isinstance(other, BootUnknown):
+        return isinstance(one, BootUnknown)
+    if isinstance(one, BootUnset) or isinstance(other, BootUnset):
+        return type(one) is type(other)
+    return (type(one), one.value) == (type(other), other.value)
+
+
+def _lines(value: BootValue) -> tuple[Assignment, ...]:
+    match value:
+        case BootUnknown(candidates=lines) | BootUnset(losers=lines):
+            return lines
+        case _:
+            return tuple(replace(line, reason="") for line in (_winner(value), *value.losers))
+
+
+def _resolve_boot(facts: NodeFacts, wanted: tuple[str, ...]) -> Mapping[str, BootValue]:
     model = boot_model(facts)
     kernel = _kernel(facts)
     match model.reader:

@@ -1,5 +1,6 @@
 """The boot value of a whole node: which reader runs, which modules are there, what hashsize does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -256,17 +257,41 @@ def _alpine(entries: dict[str, str | bytes]) -> NodeFacts:
     [
         ({"/usr/lib/sysctl.d/zz.conf": f"{FIN}=5\n", "/etc/sysctl.d/a.conf": f"{FIN}=6\n"}, "6"),
         ({"/etc/sysctl.d/a.conf": f"{FIN}=6\n", "/etc/sysctl.conf": f"{FIN}=7\n"}, "7"),
-        ({"/etc/sysctl.conf": f"{FIN}=7\n", "/run/sysctl.d/a.conf": f"{FIN} = 8\n"}, "8"),
-        ({"/etc/sysctl.d/a.conf": f"{FIN}=6\n", "/run/sysctl.d/a.conf": "# nothing\n"}, None),
         ({"/lib/sysctl.d/z.conf": f"{FIN}=5\n", "/usr/lib/sysctl.d/a.conf": f"{FIN}=6\n"}, "6"),
     ],
 )
-def test_alpine_reads_library_then_etc_then_sysctl_conf_then_run(
-    entries: dict[str, str | bytes], expected: str | None
-) -> None:
+def test_alpine_reads_library_then_etc_then_sysctl_conf(entries: dict[str, str | bytes], expected: str) -> None:
     value = boot(_alpine(entries), FIN)
-    assert (value.value if isinstance(value, BootSet) else None) == expected
-    assert isinstance(value, BootSet | BootUnset)
+    assert isinstance(value, BootSet)
+    assert value.value == expected
+
+
+@pytest.mark.parametrize("make", [_alpine, node])
+@pytest.mark.parametrize(
+    ("etc", "run"),
+    [
+        ({"/etc/sysctl.d/a.conf": f"{FIN}=7\n"}, {"/run/sysctl.d/b.conf": f"{FIN} = 8\n"}),
+        ({"/usr/lib/sysctl.d/a.conf": f"{FIN}=6\n"}, {"/run/sysctl.d/a.conf": "# nothing\n"}),
+        ({}, {"/run/sysctl.d/a.conf": f"{FIN}=8\n"}),
+    ],
+)
+def test_what_only_a_file_of_run_decides_is_not_known(
+    make: Callable[[dict[str, str | bytes]], NodeFacts], etc: dict[str, str | bytes], run: dict[str, str | bytes]
+) -> None:
+    value = boot(make({**etc, **run}), FIN)
+    assert isinstance(value, BootUnknown)
+    assert next(iter(run)) in value.reason
+
+
+def test_a_file_of_run_that_decides_nothing_leaves_nothing_unknown() -> None:
+    value = boot(node({"/etc/sysctl.d/z.conf": f"{FIN}=7\n", "/run/sysctl.d/a.conf": f"{FIN}=8\n"}), FIN)
+    assert isinstance(value, BootSet)
+    assert value.value == "7"
+
+
+def test_a_module_that_only_a_file_of_run_loads_leaves_its_keys_unknown() -> None:
+    entries = {**SIZED, "/run/modules-load.d/a.conf": "nf_conntrack\n"}
+    assert isinstance(boot(node(entries), MAX), BootUnknown)
 
 
 def test_alpine_is_unknown_after_a_line_that_busybox_may_stop_at_until_a_later_file_settles_it() -> None:
