@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from support.cli import fleet
 
 from fleet.cli.playbook import find_playbook
 from fleet.cli.shipped import shipped
@@ -94,8 +95,10 @@ def planned(lab: vm.VmLab, machine: str, playbook: Path) -> NodePlan:
     """What fleet would change on a machine, with nothing refused."""
     policy = load_playbook(playbook)
     chosen = target(inventory=str(lab.inventory), local=False, limit=machine, policy=policy)
-    with Fleet(chosen.inventory, chosen.transport) as fleet:
-        made = plan(fleet, policy, hosts=chosen.names, playbook=str(playbook), templates=Templates(shipped("templates")))
+    with Fleet(chosen.inventory, chosen.transport) as running:
+        made = plan(
+            running, policy, hosts=chosen.names, playbook=str(playbook), templates=Templates(shipped("templates"))
+        )
     host = made.hosts[machine]
     assert host.plan is not None, host.error
     assert host.plan.refused == ()
@@ -113,11 +116,11 @@ def confirmed(lab: vm.VmLab, machine: str, run: str) -> NodeAnswer:
     return _node(lab, machine, confirm_program(_NONCE, run))
 
 
-def harden(lab: vm.VmLab, machine: str, playbook: Path, run: str = "first") -> None:
-    """Plans, applies and confirms."""
-    answer = applied(lab, machine, planned(lab, machine, playbook), run)
-    assert (answer.outcome, answer.error) == ("applied", None), answer
-    assert confirmed(lab, machine, run).outcome == "confirmed"
+def harden(lab: vm.VmLab, playbook: Path) -> str:
+    """Plans, applies, verifies and confirms, as an operator would; returns what fleet said."""
+    completed = fleet("apply", playbook.absolute(), "-i", lab.inventory, "--yes", cwd=lab.directory)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 def _node(lab: vm.VmLab, machine: str, program: bytes) -> NodeAnswer:
@@ -129,7 +132,7 @@ def audited(lab: vm.VmLab, machine: str, playbook: Path) -> HostAudit:
     """What fleet says of a machine, over SSH as ``ops`` with sudo."""
     policy = load_playbook(playbook)
     chosen = target(inventory=str(lab.inventory), local=False, limit=machine, policy=policy)
-    with Fleet(chosen.inventory, chosen.transport) as fleet:
-        host = audit(fleet, policy, hosts=chosen.names, playbook=str(playbook)).hosts[machine]
+    with Fleet(chosen.inventory, chosen.transport) as running:
+        host = audit(running, policy, hosts=chosen.names, playbook=str(playbook)).hosts[machine]
     assert host.error is None, host.error
     return host

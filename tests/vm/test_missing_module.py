@@ -37,7 +37,7 @@ def test_lost_values_are_foretold_then_lost_then_mended_for_good(lab: vm.VmLab, 
     command(lab, machine, LOAD)
     assert _live(_states(lab, machine, playbook)) == DEFAULTS
 
-    harden(lab, machine, playbook)
+    harden(lab, playbook)
     mended = _states(lab, machine, playbook)
     assert mended[LIBERAL].live == mended[LIBERAL].after_reboot == "1"
     predicted = {key: mended[key].after_reboot for key in VALUES}
