@@ -105,10 +105,20 @@ def planned(lab: vm.VmLab, machine: str, playbook: Path) -> NodePlan:
     return host.plan
 
 
-def applied(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, confirm_within: float = 120.0) -> NodeAnswer:
+def applied(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, confirm_within: float = 600.0) -> NodeAnswer:
     """Has the machine make the changes, with its undo armed and nothing confirmed."""
-    job = NodeJob(run_id=run, who="ops@desk", confirm_within=confirm_within)
-    return _node(lab, machine, apply_program(_NONCE, job, changes))
+    return _node(lab, machine, apply_program(_NONCE, _job(run, changes, confirm_within), changes))
+
+
+def begin(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, path: str) -> None:
+    """Has the machine make the changes with the programs of ``path`` before its own, and takes no answer."""
+    program = apply_program(_NONCE, _job(run, changes, 600.0), changes)
+    vm.run(lab, machine, f"PATH={path}:$PATH sh -s -- {_NONCE}", stdin=program)
+
+
+def _job(run: str, changes: NodePlan, confirm_within: float) -> NodeJob:
+    restart = tuple({change.target for change in changes.changes if change.after == "restarted"})
+    return NodeJob(run_id=run, who="ops@desk", confirm_within=confirm_within, restart=restart)
 
 
 def confirmed(lab: vm.VmLab, machine: str, run: str) -> NodeAnswer:
