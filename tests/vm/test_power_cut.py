@@ -34,7 +34,10 @@ cd /etc && find . ! -type d -printf '%p %m %U %G %l\n' | sort
 find . -type f -print0 | sort -z | xargs -0 sha256sum
 sysctl -a -r '^net\.(core|ipv4|netfilter)\.' 2>/dev/null | grep -v nf_conntrack_count
 """
-LEFT = "find /etc /var/lib/fleet -name '.fleet-*' -o -name 'fleet-undo*' -o -name pending; systemctl list-units --all --plain --no-legend 'fleet-undo*'"
+LEFT = r"""
+find /etc /var/lib/fleet -name '.fleet-*' -o -name 'fleet-undo*' -o -name pending
+systemctl list-units --plain --no-legend --state=active,activating,failed 'fleet-undo*'
+"""
 POINTS = {
     "before anything is written": "systemd-run fleet-undo",
     "between two files": "mv /etc/modules-load.d/fleet.conf",
@@ -91,7 +94,7 @@ def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(
     applying.join()
     vm.start(lab, machine)
     assert command(lab, machine, STATE) == old
-    assert command(lab, machine, LEFT) == "", command(lab, machine, "journalctl -b -u fleet-undo; ls -R /var/lib/fleet; cat /var/lib/fleet/runs/*/failed")
+    assert command(lab, machine, LEFT) == ""
 
 
 def test_a_power_cut_before_the_run_is_confirmed_leaves_the_node_wholly_old(
@@ -102,7 +105,7 @@ def test_a_power_cut_before_the_run_is_confirmed_leaves_the_node_wholly_old(
     vm.power_cut(lab, machine)
     vm.start(lab, machine)
     assert command(lab, machine, STATE) == old
-    assert command(lab, machine, LEFT) == "", command(lab, machine, "journalctl -b -u fleet-undo; ls -R /var/lib/fleet; cat /var/lib/fleet/runs/*/failed")
+    assert command(lab, machine, LEFT) == ""
 
 
 def test_a_power_cut_once_the_run_is_confirmed_leaves_the_node_wholly_new(
@@ -114,7 +117,7 @@ def test_a_power_cut_once_the_run_is_confirmed_leaves_the_node_wholly_new(
     vm.start(lab, machine)
     new = command(lab, machine, STATE)
     assert new != old
-    assert command(lab, machine, LEFT) == "", command(lab, machine, "journalctl -b -u fleet-undo; ls -R /var/lib/fleet; cat /var/lib/fleet/runs/*/failed")
+    assert command(lab, machine, LEFT) == ""
     live = dict(line.split(" = ", 1) for line in new.splitlines() if line.startswith("net.") and " = " in line)
     assert [c.target for c in changes.changes if c.kind == "sysctl" and live[c.target] != c.after] == []
     assert "ip_vs" in command(lab, machine, "lsmod")
