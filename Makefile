@@ -33,6 +33,11 @@ demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet 
 test: system browser $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: test-vm
+test-vm: $(VENV)/.ready  ## Run the tests on real machines under QEMU, which really reboot: minutes, no root
+	@sh tools/setup.sh vm
+	@$(BIN)/pytest -m vm -n 2 --dist loadfile $(PYTEST_ARGS)
+
 .PHONY: unit
 unit: $(VENV)/.ready  ## Run the unit tests: seconds, no network, no root
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)

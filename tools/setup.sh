@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh browser` for the one that the
-# tests of the report page need, `setup.sh venv DIR` for Python packages.
+# Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh vm` for those that its machines
+# need, `setup.sh browser` for the one that the tests of the report page need, `setup.sh venv DIR` for Python packages.
 set -eu
 
 # Ubuntu has no packages of it, only a snap; there the tests look for any Chromium or Chrome with its driver.
@@ -11,6 +11,9 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 # Debian and Ubuntu packages, each with a program that it brings.
 PACKAGES='openssh-server:sshd openssh-client:ssh iproute2:ip util-linux:unshare iptables:iptables nftables:nft sudo:sudo
 opendoas:doas busybox:busybox kmod:modprobe procps:sysctl systemd:/usr/lib/systemd/systemd-sysctl gawk:gawk python3-venv:'
+
+PACKAGES_VM='qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img mmdebstrap:mmdebstrap e2fsprogs:mke2fs uidmap:newuidmap
+openssh-client:ssh util-linux:unshare'
 
 has_program() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
@@ -53,6 +56,8 @@ install_packages() {
 
 system() { packages "$PACKAGES" 'the lab'; }
 
+vm() { packages "$PACKAGES_VM" 'the machines of the lab'; }
+
 browser() {
     if grep -qx 'ID=debian' /etc/os-release; then
         packages "$BROWSER" 'the tests of the report page'
@@ -80,7 +85,7 @@ venv() {
         exit 1
     fi
     if ! "$python" -c 'import ensurepip' >/dev/null 2>&1; then
-        system
+        system "$PACKAGES"
     fi
     say "making $1 with $("$python" --version)"
     "$python" -m venv --clear "$1"
@@ -90,10 +95,11 @@ venv() {
 
 case ${1:-} in
     system) system ;;
+    vm) vm ;;
     browser) browser ;;
     venv) venv "${2:?directory}" ;;
     *)
-        say 'usage: setup.sh system | setup.sh browser | setup.sh venv DIR'
+        say 'usage: setup.sh system | setup.sh vm | setup.sh browser | setup.sh venv DIR'
         exit 2
         ;;
 esac

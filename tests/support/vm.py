@@ -110,10 +110,17 @@ def applied(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, confirm
     return _node(lab, machine, apply_program(_NONCE, _job(run, changes, confirm_within), changes))
 
 
-def begin(lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, path: str) -> None:
-    """Has the machine make the changes with the programs of ``path`` before its own, and takes no answer."""
-    program = apply_program(_NONCE, _job(run, changes, 600.0), changes)
-    vm.run(lab, machine, f"PATH={path}:$PATH sh -s -- {_NONCE}", stdin=program)
+def begin(  # noqa: PLR0913 - each is one thing a test varies
+    lab: vm.VmLab, machine: str, changes: NodePlan, run: str, *, confirm_within: float = 600.0, traps: str = ""
+) -> None:
+    """Has the machine make the changes and takes no answer, as it may be cut off.
+
+    Args:
+        traps: a folder with programs that take precedence over the machine's own.
+    """
+    path = f"PATH={traps}:$PATH " if traps else ""
+    program = apply_program(_NONCE, _job(run, changes, confirm_within), changes)
+    vm.run(lab, machine, f"{path}sh -s -- {_NONCE}", stdin=program)
 
 
 def _job(run: str, changes: NodePlan, confirm_within: float) -> NodeJob:

@@ -84,7 +84,7 @@ def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(
     command(lab, machine, "cat >/run/trap", stdin=f"{POINTS[point]}\n".encode())
     run = f"cut-{list(POINTS).index(point)}"
     before = vm.console(lab, machine).count(REACHED)
-    applying = threading.Thread(target=begin, args=(lab, machine, changes, run), kwargs={"path": "/opt/trap"})
+    applying = threading.Thread(target=begin, args=(lab, machine, changes, run), kwargs={"traps": "/opt/trap"})
     applying.start()
     deadline = time.monotonic() + 60
     while vm.console(lab, machine).count(REACHED) == before:
