@@ -10,7 +10,8 @@ from fleet.lab.vm.qemu import PROGRAM, trial_command
 # With KVM the trial takes less than two seconds; in a cloud's own machine it may hang for ever.
 _TRIED_WITHIN = 10.0
 _LAST_WORDS = b"Kernel panic - not syncing: VFS: Unable to mount root fs"
-_KVM = Path("/dev/kvm")
+KVM = Path("/dev/kvm")
+"""What says that KVM may be there, and no more."""
 
 
 def choose_accelerator(image: Path) -> Accelerator:
@@ -18,7 +19,7 @@ def choose_accelerator(image: Path) -> Accelerator:
 
     The answer is kept beside the image for as long as neither QEMU nor this machine's kernel has changed.
     """
-    if not os.access(_KVM, os.R_OK | os.W_OK):
+    if not os.access(KVM, os.R_OK | os.W_OK):
         return "tcg"
     version = subprocess.run([PROGRAM, "--version"], capture_output=True, check=True, text=True).stdout  # noqa: S603 - found along PATH like all our tools
     question = f"{version}{os.uname().release} {os.uname().version} {os.uname().nodename}\n"

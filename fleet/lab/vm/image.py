@@ -40,6 +40,8 @@ _OPTIONS = (
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
 )
+# mmdebstrap asks for the home; the proxies lead to the packages.
+_KEPT_VARIABLES = frozenset({"HOME", "TMPDIR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"})
 _BUILT_WITHIN = 1200.0
 _DRAFT = "draft-"
 _LAST_LINES = 5
@@ -53,53 +55,62 @@ def image_for(release: Release) -> Path:
         LabError: this machine cannot build it, or a step fails, such as reaching the packages.
     """
     cache = cache_directory()
-    image = cache / f"{release}-{_fingerprint(release)}"
+    image = cache / f"{release}-{fingerprint(release)}"
     if image.is_dir():
         return image
     require(missing_to_build())
     with exclusively(cache):
         # Somebody else may have built it while we waited.
         if not image.is_dir():
-            _remove_drafts(cache)
             _build(release, image)
     return image
 
 
-def _fingerprint(release: Release) -> str:
+def fingerprint(release: Release) -> str:
+    """Changes with everything that goes into an image but the packages' versions."""
     parts = [release, *_PACKAGES, *_OPTIONS]
     parts += [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in sorted(_RECIPE.iterdir())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _remove_drafts(cache: Path) -> None:
-    """Removes what a killed command left; only who holds the lock may do this."""
-    for draft in cache.glob(f"{_DRAFT}*"):
-        shutil.rmtree(draft)
+def _as_root(*command: str) -> list[str]:
+    """A command to run as root, or as the root of a user namespace: it may own what is installed, and remove it."""
+    return [*command] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto", *command]
 
 
 def _build(release: Release, image: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=image.parent) as folder:
-        draft = Path(folder)
-        tree, disk, kernel = draft / "root.tar", draft / "image" / "disk.img", draft / "image" / "vmlinuz"
-        disk.parent.mkdir()
-        customize = f"--customize-hook=sh '{_RECIPE}/customize.sh' \"$1\""
-        _run(["mmdebstrap", *_OPTIONS, f"--include={','.join(_PACKAGES)}", customize, release, str(tree)], draft)
-        as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
-        _run([*as_root, "sh", str(_RECIPE / "disk.sh"), str(tree), str(disk), str(kernel)], draft)
+    # Also what a killed command left: whoever holds the lock is the only one at work.
+    drafts = [str(draft) for draft in image.parent.glob(f"{_DRAFT}*")]
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=image.parent))
+    try:
+        _install(release, draft / "root.tar")
+        (draft / "image").mkdir()
+        disk, kernel = draft / "image" / "disk.img", draft / "image" / "vmlinuz"
+        _run(_as_root("sh", str(_RECIPE / "disk.sh"), str(draft / "root.tar"), str(disk), str(kernel)))
         # Machines only ever write to their overlays.
         disk.chmod(0o444)
         disk.parent.rename(image)
+    finally:
+        _run(_as_root("rm", "-rf", str(draft), *drafts))
 
 
-def _run(command: Sequence[str], draft: Path) -> None:
-    environment = {"PATH": SEARCH_PATH, "LC_ALL": "C", "TMPDIR": str(draft)}
-    proxies = {name: value for name, value in os.environ.items() if name.lower() in {"http_proxy", "https_proxy"}}
+def _install(release: Release, tree: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="fleet-recipe-") as recipe:
+        # The root of mmdebstrap's user namespace is nobody here, and sees neither our home nor what is below it.
+        Path(recipe).chmod(0o755)
+        shutil.copytree(_RECIPE, recipe, dirs_exist_ok=True)
+        customize = f"--customize-hook=sh '{recipe}/customize.sh' \"$1\""
+        _run(["mmdebstrap", *_OPTIONS, f"--include={','.join(_PACKAGES)}", customize, release, str(tree)])
+
+
+def _run(command: Sequence[str]) -> None:
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
     try:
         result = subprocess.run(  # noqa: S603 - arguments of ours
             command,
             capture_output=True,
             check=False,
-            env=environment | proxies,
+            env={**kept, "PATH": SEARCH_PATH, "LC_ALL": "C"},
             errors="replace",
             stdin=subprocess.DEVNULL,
             text=True,
