@@ -1,6 +1,7 @@
 """A new machine for each test, as it was installed."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fleet.lab import vm
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs QEMU where it is missing, with the reason shown; in CI a skip would hide a gap."""
-    missing = vm.missing_to_run()
+    missing = dict.fromkeys((*vm.missing_to_run(), *vm.missing_to_build()))
     if not missing or os.environ.get("CI"):
         return
     reason = f"needs {', '.join(requirement.name for requirement in missing)}: `tools/setup.sh system vm` brings it"
@@ -21,9 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[vm.VmLab]:
-    """A lab of one machine, which ends with the test, however it ends."""
-    with vm.running_machines(vm.VmRequest(machines=1, state_dir=tmp_path)) as built:
+def lab(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[vm.VmLab]:
+    """A lab of one machine, of Debian 12 or of the release that a parameter names; it ends with the test."""
+    release: vm.Release = getattr(request, "param", "bookworm")
+    with vm.running_machines(vm.VmRequest(machines=1, state_dir=tmp_path, release=release)) as built:
         yield built
 
 
@@ -40,7 +42,8 @@ def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
     def lines(text: str) -> None:
         with capture.global_and_fixture_disabled():
-            print(f"\n{text}", flush=True)  # noqa: T201 - printing is its purpose
+            # The standard output of a worker of pytest-xdist goes nowhere.
+            sys.stderr.write(f"\n{text}\n")
 
     return lines
 
