@@ -31,7 +31,8 @@ demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet 
 
 .PHONY: test
 test: system browser $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n auto tests/unit $(PYTEST_ARGS)
+	@$(BIN)/pytest --ignore tests/unit $(PYTEST_ARGS)
 
 .PHONY: test-vm
 test-vm: $(VENV)/.ready  ## Run the tests on real machines under QEMU, which really reboot: minutes, no root
