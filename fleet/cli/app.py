@@ -19,14 +19,16 @@ _NAMES = (
     "plan",
     "apply",
     "verify",
+    "drift",
     "rollback",
     "prove",
     "diagnose",
     "report",
+    "history",
     "schema",
     "lab",
 )
-_GROUPS = {"lab"}
+_GROUPS = {"history", "lab"}
 _SETTINGS: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 

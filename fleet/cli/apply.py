@@ -1,5 +1,6 @@
 """``fleet apply``: bring a plan onto the nodes."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,20 +13,21 @@ from fleet.cli.confirm import check_can_ask, confirm
 from fleet.cli.output import check_output, explain, message_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.rollout_run import (
-    DEFAULT_STATE_DIR,
     Format,
     FormatOption,
-    StateDirOption,
     VerboseOption,
     YesOption,
     carry_out,
     hosts_of,
+    record_outcome,
     tell,
     who,
 )
 from fleet.cli.shipped import shipped
 from fleet.cli.target import Target, new_transport, target
+from fleet.drift.history.location import history_location
 from fleet.model.errors import UsageError
 from fleet.model.rollout import RunResult, VerifyGate
 from fleet.plan import Plan, load_plan
@@ -58,7 +60,8 @@ def apply(
     yes: YesOption = False,
     form: FormatOption = Format.TABLE,
     output: options.OutputOption = None,
-    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     templates: Annotated[
         Path | None,
         typer.Option("--templates", metavar="DIR", file_okay=False, help="Templates that take precedence over ours."),
@@ -70,7 +73,10 @@ def apply(
 
     Exit code 0: all is as planned. 1: a host failed. 2: usage. 4: stopped or undone. 130: interrupted.
     """
+    kept = history_location(history, state_dir)
     is_saved = what is not None and what.endswith(".json")
+
+    ended = ExitStack()
 
     def reach(policy: Policy | None = None) -> Target:
         return target(inventory=inventory, local=local, limit=limit, policy=policy)
@@ -95,9 +101,14 @@ def apply(
         hosts = hosts_of(plan.hosts, chosen, of="plan")
         # A plan that was saved has been reviewed already.
         _ask(plan, hosts, yes=yes, verbosity=None if is_saved and not verbose else verbose)
-        request = ApplyRequest(plan=plan, hosts=hosts, state_dir=state_dir, who=who(), policy=policy)
+        record = ended.enter_context(recorded("apply", kept, playbook=plan.playbook, digest=plan.playbook_digest))
+        request = ApplyRequest(
+            plan=plan, hosts=hosts, state_dir=state_dir, who=who(), policy=policy, own_run_id=record.run_id
+        )
         with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-            return carry_out(lambda progress, stop: apply_plan(fleet, request, progress, stop))
+            result = carry_out(lambda progress, stop: apply_plan(fleet, request, progress, stop))
+        record_outcome(record, result, plan)
+        return result
 
     def go_on(run_id: str) -> RunResult:
         plan, so_far, chosen = plan_of(run_id, state_dir), result_of(run_id, state_dir), reach()
@@ -105,8 +116,13 @@ def apply(
         request = ResumeRequest(run_id=run_id, state_dir=state_dir, who=who(), policy=_playbook_of(plan))
         explain(render_resume(so_far, width=message_width()))
         confirm("Go on with it?", yes=yes)
+        record = ended.enter_context(
+            recorded("apply", kept, playbook=plan.playbook, digest=plan.playbook_digest, run_id=run_id)
+        )
         with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-            return carry_out(lambda progress, stop: resume(fleet, request, progress, stop))
+            result = carry_out(lambda progress, stop: resume(fleet, request, progress, stop))
+        record_outcome(record, result, plan)
+        return result
 
     match what, resumed:
         case str(name), None:
@@ -121,7 +137,8 @@ def apply(
         raise UsageError("--resume goes on with all hosts of its run: leave --limit out")
     check_output(output)
     check_can_ask(yes=yes, command="fleet apply")
-    tell(run(), form=form, verbosity=verbose, output=output)
+    with ended:
+        tell(run(), form=form, verbosity=verbose, output=output)
 
 
 def _playbook_of(plan: Plan) -> Policy | None:

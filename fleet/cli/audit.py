@@ -11,7 +11,10 @@ from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.target import target
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
 from fleet.model.errors import UsageError
 from fleet.model.finding import Audit
 from fleet.policy import load_playbook
@@ -20,6 +23,7 @@ from fleet.report.compare import Comparison, compare
 from fleet.report.compare_json import comparison_json
 from fleet.report.compare_markdown import comparison_markdown
 from fleet.report.compare_terminal import render_comparison
+from fleet.report.history_hosts import audit_history
 from fleet.report.junit import audit_junit
 from fleet.report.markdown import audit_markdown
 from fleet.report.status import exit_code
@@ -69,6 +73,8 @@ def audit(
         bool, typer.Option("--rehearse", help="Also try each node's own sysctl.d in namespaces of its own; needs root.")
     ] = False,
     pods: Annotated[bool, typer.Option("--pods", help="Also read the keys inside pods; needs root.")] = False,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Compare each node with a playbook. Nothing is changed.
@@ -78,26 +84,25 @@ def audit(
     if comparing and form is Format.JUNIT:
         raise UsageError("a comparison has no test cases: use --format table, json or markdown with --compare")
     check_output(output)
+    kept = history_location(history, state_dir)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
     asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}
     looks = [look for look, wanted in asked.items() if wanted]
-    with (
-        host_progress("auditing", len(chosen.names)) as progress,
-        Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
-    ):
-        result = audit_hosts(
-            fleet,
-            policy,
-            hosts=chosen.names,
-            playbook=playbook,
-            looks=looks,
-        )
-    width = terminal_width() if output is None else None
-    show(_compared(compare(result), form, width) if comparing else _told(result, form, verbose, width), output)
-    if output is not None:
-        note(f"{render_summary(result).plain}; written to {output}")
-    raise typer.Exit(exit_code(result))
+    with recorded("audit", kept, playbook=playbook, digest=policy.digest) as record:
+        with (
+            host_progress("auditing", len(chosen.names)) as progress,
+            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+        ):
+            result = audit_hosts(
+                fleet, policy, hosts=chosen.names, playbook=playbook, looks=looks, run_id=record.run_id
+            )
+        record.came_to(lambda: Outcome(hosts=audit_history(result), document=audit_json(result)))
+        width = terminal_width() if output is None else None
+        show(_compared(compare(result), form, width) if comparing else _told(result, form, verbose, width), output)
+        if output is not None:
+            note(f"{render_summary(result).plain}; written to {output}")
+        raise typer.Exit(exit_code(result))
 
 
 def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType:

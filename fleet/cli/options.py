@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -82,6 +82,21 @@ CommandTimeoutOption = Annotated[
     typer.Option("--command-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for one command on a host."),
 ]
 
+StateDirOption = Annotated[
+    Path, typer.Option("--state-dir", metavar="DIR", file_okay=False, help="Runs are recorded below this folder.")
+]
+HistoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--history",
+        envvar="FLEET_HISTORY",
+        metavar="URL",
+        show_default=False,
+        help="postgresql://USER@HOST/DATABASE, sqlite:///FILE, or none; else history.db below --state-dir.",
+    ),
+]
+
+DEFAULT_STATE_DIR: Final = Path(".fleet")
 DEFAULT_LIMITS = TimeLimits()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -98,17 +99,39 @@ def show(result: RenderableType, output: Path | None) -> None:
     """
     if output is None:
         _show(result)
-        return
+    else:
+        _replace(output, lambda stream: _write(result, stream))
+
+
+def show_lines(lines: Iterable[str], output: Path) -> int:
+    """Write lines to a file as they come, whole or not at all, and give their number.
+
+    Raises:
+        FleetError: it cannot be written.
+    """
+    count = 0
+
+    def write(stream: TextIO) -> None:
+        nonlocal count
+        for line in lines:
+            stream.write(line)
+            count += 1
+
+    _replace(output, write)
+    return count
+
+
+def _replace(output: Path, write: Callable[[TextIO], None]) -> None:
     try:
         if output.exists() and not output.is_file():
             with output.open("w", encoding="utf-8") as stream:
-                _write(result, stream)
+                write(stream)
             return
         output = output.resolve()  # a link stays a link, /dev/stdout too
         beside = output.with_name(f".{output.name}.{os.getpid()}")
         try:
             with beside.open("w", encoding="utf-8") as stream:
-                _write(result, stream)
+                write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             beside.replace(output)

@@ -12,11 +12,15 @@ from fleet.cli import options
 from fleet.cli.output import note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.shipped import shipped
 from fleet.cli.target import target
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
 from fleet.plan import Plan, plan_text, save_plan
 from fleet.policy import load_playbook
 from fleet.render import Templates
+from fleet.report.history_hosts import plan_history
 from fleet.report.plan_markdown import plan_markdown
 from fleet.report.plan_status import plan_exit_code
 from fleet.report.plan_terminal import render_plan, render_plan_summary
@@ -56,28 +60,35 @@ def plan(
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Also what is not changed, and why; twice: all of it.")
     ] = 0,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Show what a playbook would change on each node. Nothing is changed.
 
     Exit code 0: nothing to change. 1: a host could not be planned. 2: usage. 3: changes are pending.
     """
+    kept = history_location(history, state_dir)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
     compiled = Templates(shipped("templates"), templates)
-    with (
-        host_progress("planning", len(chosen.names)) as progress,
-        Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
-    ):
-        result = plan_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled)
-    if out is not None:
-        save_plan(result, out)
-    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
-    if output is not None:
-        note(f"{render_plan_summary(result).plain}; written to {output}")
-    if out is not None:
-        note(f"the plan is saved in {out}")
-    raise typer.Exit(plan_exit_code(result))
+    with recorded("plan", kept, playbook=playbook, digest=policy.digest) as record:
+        with (
+            host_progress("planning", len(chosen.names)) as progress,
+            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+        ):
+            result = plan_hosts(
+                fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled, run_id=record.run_id
+            )
+        record.came_to(lambda: Outcome(hosts=plan_history(result), document=plan_text(result)))
+        if out is not None:
+            save_plan(result, out)
+        show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+        if output is not None:
+            note(f"{render_plan_summary(result).plain}; written to {output}")
+        if out is not None:
+            note(f"the plan is saved in {out}")
+        raise typer.Exit(plan_exit_code(result))
 
 
 def _told(result: Plan, form: Format, verbosity: int, width: int | None) -> RenderableType:

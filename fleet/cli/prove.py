@@ -12,8 +12,11 @@ from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.target import Target, target
 from fleet.document import did_you_mean
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
 from fleet.facts import ProbeRequest
 from fleet.model.errors import UsageError
 from fleet.model.facts import Unavailable
@@ -100,6 +103,8 @@ def prove(
     form: Annotated[Format, typer.Option("--format", "-f", help="How the proof is told.")] = Format.TABLE,
     output: options.OutputOption = None,
     verbose: options.VerboseOption = 0,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
 ) -> None:
     """Reproduce the connection reset on this kernel, in namespaces of its own, and try each fix.
 
@@ -117,6 +122,7 @@ def prove(
     if cured and values_from is None and on is None:
         raise UsageError("--cured is about a host: name it with --values-from or --on")
     check_output(output)
+    kept = history_location(history, state_dir)
     chosen = _scenarios(scenario, on_a_node=on is not None)
     policy = load_playbook(find_playbook(playbook))
     machine = _target(inventory, on or values_from)
@@ -124,21 +130,24 @@ def prove(
     def subject(host: HostView, connection: Connection) -> Subject:
         return _subject(policy, playbook, host, connection, values_from=on or values_from or "", is_cured=cured)
 
-    if on is None:
-        as_root = prepare()
-        proof = _here(_visit(machine, settings, subject), chosen, runs=runs, as_root=as_root)
-    else:
+    as_root = on is None and prepare()
+    with recorded("prove", kept, playbook=playbook, digest=policy.digest) as record:
+        if on is None:
+            proof = _here(_visit(machine, settings, subject), chosen, runs=runs, as_root=as_root, run_id=record.run_id)
+        else:
 
-        def there(host: HostView, connection: Connection) -> Proof:
-            return prove_scenarios(subject(host, connection), chosen, on_node(host.name, connection), runs=runs)
+            def there(host: HostView, connection: Connection) -> Proof:
+                place = on_node(host.name, connection)
+                return prove_scenarios(subject(host, connection), chosen, place, runs=runs, run_id=record.run_id)
 
-        with host_progress(f"proving on {printable(on)}", 1):
-            proof = _visit(machine, settings, there)
-    width = terminal_width() if output is None else None
-    show(TEXTS[form](proof) if form in TEXTS else render_proof(proof, verbosity=verbose, width=width), output)
-    if output is not None:
-        note(f"{headline(proof)}; written to {output}")
-    raise typer.Exit(EXIT_NOTHING_TO_REPORT if proof.holds else EXIT_FINDINGS)
+            with host_progress(f"proving on {printable(on)}", 1):
+                proof = _visit(machine, settings, there)
+        record.came_to(lambda: Outcome(hosts=(), document=proof_json(proof)))
+        width = terminal_width() if output is None else None
+        show(TEXTS[form](proof) if form in TEXTS else render_proof(proof, verbosity=verbose, width=width), output)
+        if output is not None:
+            note(f"{headline(proof)}; written to {output}")
+        raise typer.Exit(EXIT_NOTHING_TO_REPORT if proof.holds else EXIT_FINDINGS)
 
 
 def _scenarios(names: Sequence[str] | None, *, on_a_node: bool) -> list[Scenario]:
@@ -185,8 +194,8 @@ def _subject(
     return Subject(node=replace(node, is_cured=is_cured), values_from=values_from, playbook=playbook, notes=notes)
 
 
-def _here(subject: Subject, chosen: Sequence[Scenario], *, runs: int, as_root: bool) -> Proof:
+def _here(subject: Subject, chosen: Sequence[Scenario], *, runs: int, as_root: bool, run_id: str) -> Proof:
     cells = sum(len(each.fixes(subject.node)) for each in chosen)
     with host_progress("proving", cells) as progress:
         place = this_machine(as_root=as_root, progress=lambda: progress.finished("") if progress else None)
-        return prove_scenarios(subject, chosen, place, runs=runs)
+        return prove_scenarios(subject, chosen, place, runs=runs, run_id=run_id)

@@ -8,25 +8,26 @@ import typer
 from fleet.cli import options
 from fleet.cli.confirm import check_can_ask, confirm
 from fleet.cli.output import check_output, explain, message_width, note, show, terminal_width
+from fleet.cli.recording import recorded
 from fleet.cli.rollout_run import (
-    DEFAULT_STATE_DIR,
     Format,
     FormatOption,
-    StateDirOption,
     VerboseOption,
     YesOption,
     carry_out,
     hosts_of,
+    record_outcome,
     tell,
     who,
 )
 from fleet.cli.target import target
+from fleet.drift.history.location import history_location
 from fleet.model.errors import UsageError
 from fleet.report.past_run_terminal import render_rollback
 from fleet.report.runs_json import runs_json
 from fleet.report.runs_terminal import render_runs
 from fleet.report.words import count_hosts
-from fleet.rollout import RollbackRequest, may_be_changed, result_of, runs
+from fleet.rollout import RollbackRequest, may_be_changed, plan_of, result_of, runs
 from fleet.rollout import rollback as take_back
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
@@ -48,7 +49,8 @@ def rollback(
     yes: YesOption = False,
     form: FormatOption = Format.TABLE,
     output: options.OutputOption = None,
-    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     verbose: VerboseOption = 0,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
@@ -59,6 +61,7 @@ def rollback(
     if (run is None) != listing:
         raise UsageError("name the run to take back, or see the runs with --list")
     check_output(output)
+    kept = history_location(history, state_dir)
     if run is None:
         _list(state_dir, form=form, output=output)
         return
@@ -70,10 +73,15 @@ def rollback(
     explain(render_rollback(taken_back, touched, force=force, width=message_width()))
     if touched:
         confirm(f"Take this back on {count_hosts(len(touched))}?", yes=yes)
-    request = RollbackRequest(run_id=run, hosts=hosts, state_dir=state_dir, who=who(), force=force)
-    with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-        result = carry_out(lambda progress, stop: take_back(fleet, request, progress, stop))
-    tell(result, form=form, verbosity=verbose, output=output)
+    plan = plan_of(run, state_dir)
+    with recorded("rollback", kept, playbook=plan.playbook, digest=plan.playbook_digest) as record:
+        request = RollbackRequest(
+            run_id=run, hosts=hosts, state_dir=state_dir, who=who(), force=force, own_run_id=record.run_id
+        )
+        with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
+            result = carry_out(lambda progress, stop: take_back(fleet, request, progress, stop))
+        record_outcome(record, result, plan)
+        tell(result, form=form, verbosity=verbose, output=output)
 
 
 def _list(state_dir: Path, *, form: Format, output: Path | None) -> None:

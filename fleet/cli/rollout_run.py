@@ -15,9 +15,13 @@ from fleet.cli.output import note, show, terminal_width
 from fleet.cli.rollout_progress import RolloutLines, rollout_progress
 from fleet.cli.signals import stopped_by_signals
 from fleet.cli.target import Target
+from fleet.drift.confirmed import confirmed_hosts
+from fleet.drift.history.recorder import Outcome, Recorder
 from fleet.model.errors import UsageError
 from fleet.model.rollout import RunResult
+from fleet.plan import Plan
 from fleet.report.grouping import fold_names, in_order
+from fleet.report.history_hosts import run_history
 from fleet.report.run_json import run_json
 from fleet.report.run_status import run_exit_code
 from fleet.report.run_terminal import render_run, render_run_summary
@@ -40,13 +44,8 @@ class Format(StrEnum):
 
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-StateDirOption = Annotated[
-    Path, typer.Option("--state-dir", metavar="DIR", file_okay=False, help="Runs are recorded below this folder.")
-]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")]
 VerboseOption = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Also what became of each change.")]
-
-DEFAULT_STATE_DIR: Final = Path(".fleet")
 
 
 def carry_out(run: Callable[[RolloutLines, Event], RunResult]) -> RunResult:
@@ -89,6 +88,22 @@ def hosts_of(known: Collection[str], chosen: Target, *, of: str) -> tuple[str, .
     if not hosts:
         raise UsageError(f"--limit selects no host of the {of}")
     return hosts
+
+
+def record_outcome(record: Recorder, result: RunResult, plan: Plan) -> None:
+    """Say what the history keeps of a run: with its hosts, what they are to be held against from now on."""
+
+    def outcome() -> Outcome:
+        undone = tuple(name for name, host in result.hosts.items() if host.status == "undone")
+        is_rollback = result.kind == "rollback"
+        return Outcome(
+            hosts=run_history(result),
+            document=run_json(result),
+            confirmed={} if is_rollback else confirmed_hosts(result, plan),
+            taken_back=(result.plan_run, undone) if is_rollback else ("", ()),
+        )
+
+    record.came_to(outcome)
 
 
 def tell(result: RunResult, *, form: Format, verbosity: int, output: Path | None) -> NoReturn:

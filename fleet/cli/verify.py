@@ -12,10 +12,14 @@ from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.target import target
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
 from fleet.model.errors import UsageError
 from fleet.model.verification import Verification
 from fleet.policy import load_playbook
+from fleet.report.history_hosts import verify_history
 from fleet.report.verify_json import verify_json
 from fleet.report.verify_status import verify_exit_code
 from fleet.report.verify_terminal import render_verification, render_verification_summary
@@ -57,6 +61,8 @@ def verify(
     form: Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")] = Format.TABLE,
     output: options.OutputOption = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Also warnings; twice: every test.")] = 0,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Run a playbook as tests, one for each control on each node. Nothing is changed.
@@ -66,34 +72,39 @@ def verify(
     if tests is not None and not tests.exists():
         raise UsageError(f"no such file or directory: {tests}")
     check_output(junit)
+    kept = history_location(history, state_dir)
     check_output(output)
     path = find_playbook(playbook)
     policy = load_playbook(path)
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
-    with (
-        host_progress("reading", len(chosen.names)) as progress,
-        Fleet(
-            chosen.inventory,
-            chosen.transport,
-            settings=settings,
-            workers=workers,
-            progress=progress,
-            # Without further questions a connection is of no use once the facts are read.
-            keep_open=independent or tests is not None,
-        ) as fleet,
-    ):
-        everyone, groups = host_views(chosen.inventory), tuple(chosen.inventory.groups)
-        nodes = Nodes(fleet, names=chosen.names, inventory=everyone, groups=groups)
-        with session(nodes):
-            suite = Suite(policy, nodes, independent=independent, today=datetime.now(UTC).date())
-            suite.read(suite.names)
-            result = run_tests(Request(playbook=playbook, path=path, suite=suite, tests=tests, junit=junit))
-    show(_told(result, form, verbose, terminal_width() if output is None else None), output)
-    if output is not None:
-        note(f"{render_verification_summary(result).plain}; written to {output}")
-    if junit is not None:
-        note(f"JUnit XML is written to {junit}")
-    raise typer.Exit(verify_exit_code(result))
+    with recorded("verify", kept, playbook=playbook, digest=policy.digest) as record:
+        with (
+            host_progress("reading", len(chosen.names)) as progress,
+            Fleet(
+                chosen.inventory,
+                chosen.transport,
+                settings=settings,
+                workers=workers,
+                progress=progress,
+                # Without further questions a connection is of no use once the facts are read.
+                keep_open=independent or tests is not None,
+            ) as fleet,
+        ):
+            everyone, groups = host_views(chosen.inventory), tuple(chosen.inventory.groups)
+            nodes = Nodes(fleet, names=chosen.names, inventory=everyone, groups=groups)
+            with session(nodes):
+                suite = Suite(policy, nodes, independent=independent, today=datetime.now(UTC).date())
+                suite.read(suite.names)
+                result = run_tests(
+                    Request(playbook=playbook, path=path, suite=suite, tests=tests, junit=junit, run_id=record.run_id)
+                )
+        record.came_to(lambda: Outcome(hosts=verify_history(result), document=verify_json(result)))
+        show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+        if output is not None:
+            note(f"{render_verification_summary(result).plain}; written to {output}")
+        if junit is not None:
+            note(f"JUnit XML is written to {junit}")
+        raise typer.Exit(verify_exit_code(result))
 
 
 def _told(result: Verification, form: Format, verbosity: int, width: int | None) -> RenderableType:

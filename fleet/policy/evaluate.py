@@ -20,6 +20,9 @@ from fleet.policy.predicate import Predicate, PredicateError, plain, resolve_ope
 from fleet.policy.state import Wish, setting_state
 from fleet.policy.wanted import Wanted, wanted
 
+NOT_CHECKED = "not checked"
+"""How the reason of a finding begins that was skipped because something could not be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -232,11 +235,11 @@ def _unavailable(control: Control, fact: Unavailable) -> _Verdict:
 def _not_checked(control: Control, fact: Unavailable) -> str:
     match fact.reason:
         case Reason.NOT_LOADED:
-            return f"not checked: the module {fact.detail or 'that it needs'} is not loaded"
+            return f"{NOT_CHECKED}: the module {fact.detail or 'that it needs'} is not loaded"
         case Reason.ABSENT if control.setting.kind == "sysctl" and not fact.detail:
-            return f"not checked: this kernel has no {control.setting.target}"
+            return f"{NOT_CHECKED}: this kernel has no {control.setting.target}"
         case _:
-            return f"not checked: {fact}"
+            return f"{NOT_CHECKED}: {fact}"
 
 
 def _scoped(control: Control, reason: str) -> str:

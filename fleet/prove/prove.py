@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from secrets import token_hex
 
 from fleet import __version__
 from fleet.kernel.version import parse_release
 from fleet.model.proof import Cell, Fix, Proof, ScenarioProof
+from fleet.model.run_id import new_run_id
 from fleet.prove.answer import Answer
 from fleet.prove.place import Place
 from fleet.prove.scenario import Node, Scenario, cell_request
@@ -30,7 +30,9 @@ class Subject:
     notes: tuple[str, ...] = ()
 
 
-def prove(subject: Subject, scenarios: Sequence[Scenario], place: Place, *, runs: int) -> Proof:
+def prove(
+    subject: Subject, scenarios: Sequence[Scenario], place: Place, *, runs: int, run_id: str | None = None
+) -> Proof:
     """Make each fault on a kernel, under each fix.
 
     Args:
@@ -38,6 +40,7 @@ def prove(subject: Subject, scenarios: Sequence[Scenario], place: Place, *, runs
         scenarios: one or more.
         place: where.
         runs: connections in each cell.
+        run_id: names the run; None makes up a name.
 
     Raises:
         ProofError: this machine cannot run it.
@@ -50,7 +53,7 @@ def prove(subject: Subject, scenarios: Sequence[Scenario], place: Place, *, runs
     answers = {(scenario.name, fix): answer for (scenario, fix), answer in zip(jobs, measured, strict=True)}
     kernel = next(answer.kernel for answer in answers.values())
     return Proof(
-        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        run_id=run_id or new_run_id(),
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         version=__version__,

@@ -10,7 +10,9 @@ from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
 from fleet.report.compare_json import ComparisonJson
 from fleet.report.diagnose_json import DiagnosisJson
+from fleet.report.drift_json import DriftJson
 from fleet.report.facts_json import FactsJson, FactsSchema
+from fleet.report.history_json import HistoryJson
 from fleet.report.inventory_json import InventoryJson
 from fleet.report.prove_json import ProofJson
 from fleet.report.run_json import ApplyJson
@@ -28,7 +30,9 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
         "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
         "diagnose": {"$schema": DIALECT, **DiagnosisJson.model_json_schema()},
+        "drift": {"$schema": DIALECT, **DriftJson.model_json_schema()},
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
+        "history": {"$schema": DIALECT, **HistoryJson.model_json_schema()},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
         "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},

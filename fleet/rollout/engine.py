@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from secrets import token_hex
 from threading import Event
 
 from fleet import __version__
@@ -41,7 +40,7 @@ def apply(fleet: Fleet, request: ApplyRequest, observer: Observer, stop: Event) 
     names = [name for name in plan.hosts if name in set(request.hosts)]
     begun = Begun(
         at=timestamp(),
-        run_id=new_run_id(),
+        run_id=request.own_run_id,
         kind="apply",
         plan_run=plan.run_id,
         playbook=plan.playbook,
@@ -89,11 +88,6 @@ def end(session: Session, status: RunStatus, stopped_by: str) -> RunResult:
     """Write down the end of a run, and give what it came to."""
     session.journal.record(Ended(at=timestamp(), status=status, stopped_by=stopped_by))
     return session.journal.state.result
-
-
-def new_run_id() -> str:
-    """A name for a run, by which runs sort in time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
 
 
 def planned_batches(plan: Plan, hosts: Collection[str]) -> tuple[tuple[str, ...], ...]:

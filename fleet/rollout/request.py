@@ -1,11 +1,12 @@
 """What is asked of a rollout, and who is told how far it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fleet.model.rollout import Phase
+from fleet.model.run_id import new_run_id
 from fleet.plan import Plan
 from fleet.policy import Policy
 
@@ -35,6 +36,7 @@ class ApplyRequest:
         state_dir: where the runs are kept.
         who: user and machine of the controller, which a node tells a second controller.
         policy: the playbook, for the gate ``verify``; None where it is not at hand.
+        own_run_id: names the run.
     """
 
     plan: Plan
@@ -42,6 +44,7 @@ class ApplyRequest:
     state_dir: Path
     who: str
     policy: Policy | None = None
+    own_run_id: str = field(default_factory=new_run_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class RollbackRequest:
     Attributes:
         hosts: which of its hosts; None takes back all.
         force: also where a node has moved since, and where it would be left without protection.
+        own_run_id: names the run that takes back.
     """
 
     run_id: str
@@ -73,3 +77,4 @@ class RollbackRequest:
     state_dir: Path
     who: str
     force: bool = False
+    own_run_id: str = field(default_factory=new_run_id)

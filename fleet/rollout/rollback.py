@@ -11,7 +11,7 @@ from fleet.policy import HostView
 from fleet.report.words import count_hosts
 from fleet.rollout.batch import INTERRUPTED
 from fleet.rollout.decide import summary
-from fleet.rollout.engine import end, new_run_id
+from fleet.rollout.engine import end
 from fleet.rollout.events import BatchBegun, Begun, Decided
 from fleet.rollout.journal import Journal, timestamp
 from fleet.rollout.node import undo_program
@@ -47,7 +47,7 @@ def rollback(fleet: Fleet, request: RollbackRequest, observer: Observer, stop: E
         names = _names(source, request)
         begun = Begun(
             at=timestamp(),
-            run_id=new_run_id(),
+            run_id=request.own_run_id,
             kind="rollback",
             plan_run=request.run_id,
             playbook=source.begun.playbook,

@@ -49,7 +49,7 @@ def altered(plan: NodePlan, results: tuple[ChangeResult, ...]) -> tuple[str, ...
         if each.kind == "sysctl"
         and each.status == "changed"
         and each.read_back is not None
-        and not _is(each.target, wanted.get(each.target) or "", each.read_back)
+        and not as_written(each.target, wanted.get(each.target) or "", each.read_back)
     )
 
 
@@ -85,7 +85,7 @@ def _live(change: Change, facts: NodeFacts) -> Iterator[str]:
     sysctl = facts.sysctls.get(change.target)
     if sysctl is None or isinstance(sysctl.value, Unavailable):
         yield f"{change.target} cannot be read any more"
-    elif not _is(change.target, change.after or "", sysctl.value):
+    elif not as_written(change.target, change.after or "", sysctl.value):
         yield f"{change.target} is {printable(sysctl.value)}, not {change.after}"
 
 
@@ -98,7 +98,8 @@ def _next_boot(plan: NodePlan, facts: NodeFacts) -> Iterator[str]:
             yield f"the next boot would leave {left} in {key}, not {value}: {printable(outlooks[key].cause, 200)}"
 
 
-def _is(key: str, wanted: str, value: str) -> bool:
+def as_written(key: str, wanted: str, value: str) -> bool:
+    """Whether the kernel makes this value of what was written; of the conntrack table it rounds the size up."""
     if key == BUCKETS and wanted.isdecimal() and value.isdecimal():
         return 0 <= int(value) - int(wanted) < _LARGEST_PAGE_OF_BUCKETS
     return equal(key, wanted, value)

@@ -12,11 +12,14 @@ from fleet.kernel.summary import summarise
 from fleet.model.errors import HostError, ProtocolError
 from fleet.model.facts import NodeFacts
 from fleet.model.finding import Audit, Failure, HostAudit
+from fleet.model.run_id import new_run_id
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.report.status import host_status
 from fleet.runner.closer import Look, look_closer
 from fleet.runner.fleet import Fleet
 from fleet.transport import Command, Connection
+
+NOTHING_MORE = ProbeRequest(keys=())
 
 
 def read_facts(host: HostView, connection: Connection, request: ProbeRequest) -> NodeFacts:
@@ -34,22 +37,26 @@ def read_facts(host: HostView, connection: Connection, request: ProbeRequest) ->
     return facts
 
 
-def audit(
+def audit(  # noqa: PLR0913 each is of the whole run
     fleet: Fleet,
     policy: Policy,
     *,
     hosts: Collection[str],
     playbook: str,
     looks: Collection[Look] = (),
+    more: ProbeRequest = NOTHING_MORE,
+    run_id: str | None = None,
 ) -> Audit:
     """Audit the named hosts of a fleet.
 
     Args:
         playbook: its path as the operator gave it, for the record.
         looks: what else to look at on each node, at one command more each.
+        more: what to read beside what the playbook needs.
+        run_id: names the run; None makes up a name.
     """
     started = datetime.now(UTC)
-    request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
+    request = ProbeRequest(keys=(*needed_keys(policy), *more.keys), files=(*needed_files(policy), *more.files))
 
     def check(host: HostView, connection: Connection) -> HostAudit:
         facts = read_facts(host, connection, request)
@@ -69,7 +76,7 @@ def audit(
 
     outcomes = fleet.run(check, hosts=hosts)
     return Audit(
-        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        run_id=run_id or new_run_id(),
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         playbook=playbook,

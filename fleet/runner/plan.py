@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from secrets import token_hex
 
 from fleet import __version__
 from fleet.facts import ProbeRequest
 from fleet.model.errors import UsageError
+from fleet.model.run_id import new_run_id
 from fleet.plan import HostPlan, Plan, plan_node
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.render import Templates
@@ -15,12 +15,21 @@ from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
 
 
-def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str, templates: Templates) -> Plan:
+def plan(  # noqa: PLR0913 each is of the whole run
+    fleet: Fleet,
+    policy: Policy,
+    *,
+    hosts: Collection[str],
+    playbook: str,
+    templates: Templates,
+    run_id: str | None = None,
+) -> Plan:
     """Plan the named hosts of a fleet.
 
     Args:
         playbook: its path as the operator gave it, for the record.
         templates: for the files.
+        run_id: names the run; None makes up a name.
 
     Raises:
         UsageError: a template fails.
@@ -40,7 +49,7 @@ def plan(fleet: Fleet, policy: Policy, *, hosts: Collection[str], playbook: str,
         if isinstance(outcome, UsageError):
             raise outcome
     return Plan(
-        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        run_id=run_id or new_run_id(),
         created=iso(started),
         playbook=playbook,
         playbook_digest=policy.digest,

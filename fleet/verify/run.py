@@ -4,10 +4,9 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ import pytest
 
 from fleet import __version__
 from fleet.model.errors import FleetError, UsageError
+from fleet.model.run_id import new_run_id
 from fleet.model.text import printable
 from fleet.model.verification import Verification
 from fleet.runner.audit import iso
@@ -38,6 +38,7 @@ class Request:
         suite: its tests.
         tests: a file or directory of testinfra tests that run beside it.
         junit: where pytest writes JUnit XML.
+        run_id: names the run.
     """
 
     playbook: str
@@ -45,6 +46,7 @@ class Request:
     suite: Suite
     tests: Path | None = None
     junit: Path | None = None
+    run_id: str = field(default_factory=new_run_id)
 
 
 def verify(request: Request) -> Verification:
@@ -77,7 +79,7 @@ def verify(request: Request) -> Verification:
         case _:
             raise SystemExit(code)
     return Verification(
-        run_id=f"{started:%Y%m%dT%H%M%SZ}-{token_hex(3)}",
+        run_id=request.run_id,
         started=iso(started),
         finished=iso(datetime.now(UTC)),
         playbook=request.playbook,

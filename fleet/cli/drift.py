@@ -1,0 +1,91 @@
+"""``fleet drift``: what has become of nodes since the last check and the last confirmed run."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from fleet.cli import options
+from fleet.cli.output import check_output, note, show, terminal_width
+from fleet.cli.playbook import find_playbook
+from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
+from fleet.cli.target import target
+from fleet.drift.check import check, what_to_read
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
+from fleet.model.drift import DriftReport
+from fleet.model.errors import FleetError, UsageError
+from fleet.policy import load_playbook
+from fleet.report.drift_json import drift_json
+from fleet.report.drift_status import drift_exit_code
+from fleet.report.drift_terminal import render_drift, render_drift_summary
+from fleet.report.history_hosts import drift_history
+from fleet.runner.audit import NOTHING_MORE
+from fleet.runner.audit import audit as audit_hosts
+from fleet.runner.connection import ConnectionSettings
+from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+
+
+class Format(StrEnum):
+    """How drift is told."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@options.connects
+def drift(
+    settings: ConnectionSettings,
+    playbook: Annotated[
+        str, typer.Argument(metavar="PLAYBOOK", help="A file, or the name of one in playbooks/ or of a shipped one.")
+    ],
+    inventory: options.InventoryOption = "inventory",
+    limit: options.LimitOption = None,
+    local: options.LocalOption = False,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")] = Format.TABLE,
+    output: options.OutputOption = None,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Also what breaks nothing; twice: each host by itself.")
+    ] = 0,
+    history_url: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
+    workers: options.WorkersOption = DEFAULT_WORKERS,
+) -> None:
+    """Tell what differs from a playbook and from the last confirmed run, since when, and why. Nothing is changed.
+
+    Exit code 0: no drift. 1: a host could not be checked. 2: usage. 3: drift is open.
+    """
+    kept = history_location(history_url, state_dir)
+    if kept is None:
+        raise UsageError("drift is told from the history: leave --history none out")
+    check_output(output)
+    policy = load_playbook(find_playbook(playbook))
+    chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    with recorded("drift", kept, playbook=playbook, digest=policy.digest) as record:
+        try:
+            history = record.history()
+            more = what_to_read(history, chosen.names)
+        except FleetError:
+            # What it is, is told when the end cannot be recorded either.
+            history, more = None, NOTHING_MORE
+        with (
+            host_progress("checking", len(chosen.names)) as progress,
+            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+        ):
+            audit = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, more=more, run_id=record.run_id)
+        result, is_remembered = check(audit, policy, history)
+        if is_remembered:
+            record.is_ended()
+        record.came_to(lambda: Outcome(hosts=drift_history(result), document=drift_json(result)))
+        show(_told(result, form, verbose, terminal_width() if output is None else None), output)
+        if output is not None:
+            note(f"{render_drift_summary(result).plain}; written to {output}")
+        raise typer.Exit(drift_exit_code(result))
+
+
+def _told(result: DriftReport, form: Format, verbosity: int, width: int | None) -> RenderableType:
+    if form is Format.JSON:
+        return drift_json(result)
+    return render_drift(result, verbosity=verbosity, width=width)

@@ -1,0 +1,124 @@
+"""Opening the database of a history, in the shape that this version of fleet needs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from fleet.drift.history.location import HistoryLocation
+from fleet.model.errors import FleetError
+from fleet.model.text import printable
+
+HEAD: Final = "0002"
+"""The newest migration: a database that has it is used without a look at Alembic."""
+
+_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 5
+_MIGRATION_LOCK = 0x666C656574  # "fleet": any number will do that nobody else takes
+_MOST_SHOWN = 300
+
+
+def open_database(location: HistoryLocation) -> Engine:
+    """Connect, and make or renew the tables where that is needed.
+
+    Raises:
+        FleetError: it cannot be opened, or a newer fleet has made it.
+    """
+    with told_of(location):
+        engine = _engine(location)
+        try:
+            with engine.begin() as connection:
+                found = _version(connection)
+            if found != HEAD:
+                _migrate(engine, location, found)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+
+@contextmanager
+def told_of(location: HistoryLocation) -> Iterator[None]:
+    """Say of a database's error where it happened, without a password and in one line.
+
+    Raises:
+        FleetError: in its place.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise FleetError(f"the history {location.shown}: {_words(error, location)}") from None
+    except ModuleNotFoundError as error:
+        raise FleetError(
+            f"the history {location.shown}: {error.name} is not installed: pip install 'fleet-kernel[postgresql]'"
+        ) from None
+
+
+def _words(error: Exception, location: HistoryLocation) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, ArgumentError | NoSuchModuleError):
+        return "the URL does not load"
+    # The cause without SQLAlchemy's statement and parameters, which hold what nodes have said.
+    cause = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
+    return printable(location.without_passwords(" ".join(cause.split())), _MOST_SHOWN)
+
+
+def _engine(location: HistoryLocation) -> Engine:
+    if location.file is None:
+        return create_engine(
+            location.url.reveal(), connect_args={"connect_timeout": _CONNECT_SECONDS}, poolclass=NullPool
+        )
+    _make_file(location.file)
+    engine = create_engine(location.url.reveal(), connect_args={"timeout": _BUSY_SECONDS}, poolclass=NullPool)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_file(file: Path) -> None:
+    """Results of nodes are for nobody else to read."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 of any driver
+    # The driver begins no transaction by itself any more: BEGIN is ours, so that changes of tables are in one too.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Taken at once: a reader that wants to write later could find that another has written meanwhile.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _migrate(engine: Engine, location: HistoryLocation, found: str | None) -> None:
+    from alembic import command  # noqa: PLC0415 it takes as long to load as all the rest
+    from alembic.config import Config  # noqa: PLC0415 see above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 see above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise FleetError(f"the history {location.shown} was made by a newer fleet: update fleet, or use another one")
+    with engine.begin() as connection:
+        if location.file is None:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        # Alembic looks again, inside of the lock: another fleet may have done it meanwhile.
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

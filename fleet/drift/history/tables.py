@@ -1,0 +1,135 @@
+"""The tables of the history. Moments are ISO 8601 in UTC, all of one length, so that they sort as text."""
+
+from sqlalchemy import Dialect, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from fleet.report.json_text import clean
+
+
+class Words(TypeDecorator[str]):
+    """Text that may come from a node: without what a database cannot hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 SQLAlchemy's
+        """Write NUL, and lone surrogates, as their escapes."""
+        return None if value is None else clean(value).replace("\0", "\\x00")
+
+
+class Base(DeclarativeBase):
+    """What the tables have in common: no type but text, numbers and bytes."""
+
+
+class RunRow(Base):
+    """One run. ``status`` is ``begun`` until its end is recorded."""
+
+    __tablename__ = "run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(Words)
+    machine: Mapped[str] = mapped_column(Words)
+    directory: Mapped[str] = mapped_column(Words)
+    process: Mapped[str] = mapped_column(Words)
+    playbook: Mapped[str] = mapped_column(Words)
+    digest: Mapped[str] = mapped_column(String(80))
+    version: Mapped[str] = mapped_column(String(64))
+    started: Mapped[str] = mapped_column(String(32), index=True)
+    finished: Mapped[str | None] = mapped_column(String(32))
+    exit_code: Mapped[int | None]
+    message: Mapped[str] = mapped_column(Words)
+    findings: Mapped[int]
+    changes: Mapped[int]
+    hosts: Mapped[list["HostRow"]] = relationship(
+        order_by="HostRow.position", cascade="all, delete-orphan", passive_deletes=True
+    )
+    document: Mapped["DocumentRow | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class HostRow(Base):
+    """What became of one host in one run."""
+
+    __tablename__ = "run_host"
+
+    run: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Words, index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str] = mapped_column(Words)
+    findings: Mapped[int]
+    changes: Mapped[int]
+
+
+class DocumentRow(Base):
+    """The result of a run as JSON, packed with zlib."""
+
+    __tablename__ = "run_document"
+
+    run: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PlaybookRow(Base):
+    """A playbook by its name; who holds its row is the only one to judge drift against it."""
+
+    __tablename__ = "playbook"
+
+    name: Mapped[str] = mapped_column(Words, primary_key=True)
+
+
+class StateRow(Base):
+    """A node as the last drift check against a playbook has seen it; ``body`` is JSON."""
+
+    __tablename__ = "drift_state"
+
+    playbook: Mapped[str] = mapped_column(ForeignKey("playbook.name", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(Words, primary_key=True)
+    seen: Mapped[str] = mapped_column(String(32))
+    by: Mapped[str] = mapped_column(Words)
+    body: Mapped[str] = mapped_column(Words)
+
+
+class ItemRow(Base):
+    """One difference on one node, from when it was seen first; open until ``closed`` is set."""
+
+    __tablename__ = "drift_item"
+    __table_args__ = (
+        Index(
+            "drift_item_open",
+            "playbook",
+            "host",
+            "about",
+            "name",
+            unique=True,
+            sqlite_where=text("closed IS NULL"),
+            postgresql_where=text("closed IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    playbook: Mapped[str] = mapped_column(ForeignKey("playbook.name", ondelete="CASCADE"))
+    host: Mapped[str] = mapped_column(Words)
+    about: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(Words)
+    kind: Mapped[str] = mapped_column(String(16))
+    impact: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Words)
+    value: Mapped[str | None] = mapped_column(Words)
+    was: Mapped[str | None] = mapped_column(Words)
+    first_seen: Mapped[str] = mapped_column(String(32))
+    last_seen: Mapped[str] = mapped_column(String(32))
+    closed: Mapped[str | None] = mapped_column(String(32))
+
+
+class ConfirmedRow(Base):
+    """What the last confirmed run has left on a node; ``body`` is JSON."""
+
+    __tablename__ = "confirmed"
+
+    host: Mapped[str] = mapped_column(Words, primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str] = mapped_column(Words)
