@@ -30,7 +30,7 @@ def open_database(location: HistoryLocation) -> Engine:
         FleetError: it cannot be opened, or a newer fleet has made it.
     """
     with told_of(location):
-        engine = _engine(location)
+        engine = new_engine(location)
         try:
             with engine.begin() as connection:
                 found = _version(connection)
@@ -69,7 +69,8 @@ def _words(error: Exception, location: HistoryLocation) -> str:
     return printable(location.without_passwords(" ".join(cause.split())), _MOST_SHOWN)
 
 
-def _engine(location: HistoryLocation) -> Engine:
+def new_engine(location: HistoryLocation) -> Engine:
+    """Make ready to connect, whatever tables there are."""
     if location.file is None:
         return create_engine(
             location.url.reveal(), connect_args={"connect_timeout": _CONNECT_SECONDS}, poolclass=NullPool
