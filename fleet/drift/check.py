@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
-from fleet.drift.history.history import History
 from fleet.drift.judge import Question, judge
 from fleet.drift.ledger import by_host, settle
 from fleet.drift.state import state_of, with_unread
@@ -18,6 +18,10 @@ from fleet.report.drift_json import drift_json
 from fleet.report.drift_status import drift_exit_code
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.history_hosts import drift_history
+
+if TYPE_CHECKING:
+    # Commands that only name this one do not load SQLAlchemy.
+    from fleet.drift.history.history import History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ def compare(audit: Audit, policy: Policy, known: Known | None) -> tuple[DriftRep
     return report, states
 
 
-def what_to_read(history: History, hosts: Collection[str]) -> ProbeRequest:
+def what_to_read(history: "History", hosts: Collection[str]) -> ProbeRequest:
     """What the last confirmed runs have written on hosts.
 
     Raises:
@@ -98,7 +102,7 @@ def what_to_read(history: History, hosts: Collection[str]) -> ProbeRequest:
     )
 
 
-def check(audit: Audit, policy: Policy, history: History | None) -> tuple[DriftReport, bool]:
+def check(audit: Audit, policy: Policy, history: "History | None") -> tuple[DriftReport, bool]:
     """Compare, and remember, in one transaction that also ends the run.
 
     Args:

@@ -93,6 +93,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryWanted:
+    """Which runs to look up: of these kinds, all where there are none; with this host; and at most how many."""
+
+    kinds: tuple[HistoryKind, ...] = ()
+    host: str | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRun:
     """One run of the history with all that is known of it; ``document`` is empty without a result."""
 

@@ -21,6 +21,7 @@ from fleet.model.history import (
     HistoryKind,
     HistoryRun,
     HistoryStatus,
+    HistoryWanted,
 )
 
 _BEGUN = "begun"
@@ -28,15 +29,6 @@ _AT_A_TIME = 100
 _FIELDS = ("run_id", "who", "machine", "directory", "process", "playbook", "digest", "version", "started")
 _LATEST = "latest"
 _LONGEST_ELSEWHERE = timedelta(hours=2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which runs: of these kinds, with this host, since then; ``most`` of the newest."""
-
-    kinds: Sequence[HistoryKind] = ()
-    host: str | None = None
-    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ class Runs:
         with told_of(self.location), Session(self.engine) as session, session.begin():
             end_in(session, run_id, end)
 
-    def entries(self, wanted: Wanted) -> tuple[HistoryEntry, ...]:
+    def entries(self, wanted: HistoryWanted) -> tuple[HistoryEntry, ...]:
         """Runs, newest first."""
         query = select(RunRow).order_by(RunRow.started.desc(), RunRow.id.desc())
         if wanted.kinds:

@@ -27,10 +27,9 @@ from fleet.drift.check import check
 from fleet.drift.history.database import HEAD, new_engine, open_database
 from fleet.drift.history.history import History, open_history, opened
 from fleet.drift.history.location import HistoryLocation, history_location
-from fleet.drift.history.runs import Wanted
 from fleet.drift.history.tables import Base
 from fleet.model.errors import FleetError, UsageError
-from fleet.model.history import HistoryEnd, HistoryHost
+from fleet.model.history import HistoryEnd, HistoryHost, HistoryWanted
 from fleet.policy import load_playbook
 from fleet.report.history_json import history_line, history_run_json
 from fleet.report.schema import schemas
@@ -53,7 +52,7 @@ from support.drift import begin
 from fleet.drift.history.history import open_history
 from fleet.drift.history.location import history_location
 from fleet.drift.history.process import own_process
-from fleet.model.history import HistoryEnd, HistoryHost
+from fleet.model.history import HistoryEnd, HistoryHost, HistoryWanted
 import platform
 url, name, then = sys.argv[1:]
 history = open_history(history_location(url, Path(".")))
@@ -102,14 +101,14 @@ def test_runs_are_listed_newest_first_by_kind_and_by_host(history: History) -> N
         history.runs.begin(begin(f"run-{number}", kind=kind, started=iso(START + timedelta(hours=number))))
     history.runs.end("run-1", END)
 
-    def ids(wanted: Wanted) -> list[str]:
+    def ids(wanted: HistoryWanted) -> list[str]:
         return [entry.begin.run_id for entry in history.runs.entries(wanted)]
 
-    assert ids(Wanted()) == ["run-2", "run-1", "run-0"]
-    assert ids(Wanted(most=1)) == ["run-2"]
-    assert ids(Wanted(kinds=("audit", "drift"))) == ["run-2", "run-0"]
-    assert ids(Wanted(host="web-2")) == ["run-1"]
-    assert ids(Wanted(host="web-9")) == []
+    assert ids(HistoryWanted()) == ["run-2", "run-1", "run-0"]
+    assert ids(HistoryWanted(most=1)) == ["run-2"]
+    assert ids(HistoryWanted(kinds=("audit", "drift"))) == ["run-2", "run-0"]
+    assert ids(HistoryWanted(host="web-2")) == ["run-1"]
+    assert ids(HistoryWanted(host="web-9")) == []
     assert history.runs.run("latest").entry.begin.run_id == "run-1"
     with pytest.raises(UsageError, match=r"no run 'x' in the history .* \(the last one is run-1\)"):
         history.runs.run("x")
@@ -119,7 +118,7 @@ def test_a_run_that_is_taken_up_again_stays_one_run(history: History) -> None:
     history.runs.begin(begin("run-1", who="ann"))
     history.runs.end("run-1", replace(END, status="interrupted", exit_code=130))
     history.runs.begin(begin("run-1", who="bob", started=iso(START + timedelta(hours=1))))
-    [entry] = history.runs.entries(Wanted())
+    [entry] = history.runs.entries(HistoryWanted())
     assert (entry.begin.who, entry.begin.started, entry.finished) == ("bob", iso(START), None)
     history.runs.end("run-1", END)
     assert history.runs.run("run-1").hosts == HOSTS
@@ -132,7 +131,7 @@ def test_old_runs_are_forgotten_with_all_they_had_and_drift_is_not(checks: Check
         runs.begin(begin(f"run-{number}", started=iso(START + timedelta(days=number))))
         runs.end(f"run-{number}", END)
     assert runs.prune(iso(START + timedelta(days=2))) == 3
-    assert [entry.begin.run_id for entry in runs.entries(Wanted())] == ["run-2"]
+    assert [entry.begin.run_id for entry in runs.entries(HistoryWanted())] == ["run-2"]
     with checks.history.engine.begin() as connection:
         for table, left in (("run_host", 3), ("run_document", 1)):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == left  # noqa: S608 ours
@@ -155,11 +154,11 @@ def test_a_killed_run_is_unfinished_and_one_that_goes_on_is_running(url: str, lo
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         with opened(location) as history:
-            [entry] = history.runs.entries(Wanted())
+            [entry] = history.runs.entries(HistoryWanted())
             assert (entry.status, entry.finished) == ("running", None)
         process.send_signal(signal.SIGKILL)
     with opened(location) as history:
-        [entry] = history.runs.entries(Wanted())
+        [entry] = history.runs.entries(HistoryWanted())
         assert (entry.begin.run_id, entry.status, entry.exit_code) == ("killed-0", "unfinished", None)
         history.runs.begin(begin("after"))
         history.runs.end("after", END)
@@ -189,7 +188,7 @@ def test_many_fleets_at_once_make_one_history(url: str, location: HistoryLocatio
         assert process.communicate(timeout=120)[0] == "begun\n"
         assert process.returncode == 0
     with opened(location) as history:
-        entries = history.runs.entries(Wanted())
+        entries = history.runs.entries(HistoryWanted())
     assert len({entry.begin.run_id for entry in entries}) == 30
     assert {(entry.status, entry.counts["ok"]) for entry in entries} == {("done", 50)}
 
@@ -292,5 +291,5 @@ def test_drift_lives_from_first_seen_to_closed(checks: Checks) -> None:
     [item] = items(checks.check(live(facts(), fin="60")))
     assert (item.deviation.kind, item.first_seen) == ("drift", opened_by.started)
     assert told(checks.check(facts()), "closed") == [("drift", "fin")]
-    entry = checks.history.runs.entries(Wanted(most=1))[0]
+    entry = checks.history.runs.entries(HistoryWanted(most=1))[0]
     assert (entry.begin.kind, entry.status, entry.exit_code, entry.counts) == ("drift", "done", 0, {"ok": 1})
