@@ -43,12 +43,17 @@ def _words(text: str) -> list[str]:
 
 def _problems(command: Any, words: list[str]) -> Iterator[str]:  # noqa: ANN401 typer does not export its commands' type
     commands = getattr(command, "commands", None)
+    is_value = False
     for index, word in enumerate(words):
         if word == "--":
             return
-        if word.startswith("-") and word != "-":
+        if is_value:
+            is_value = False
+        elif word.startswith("-") and word != "-":
             if not _has_option(command, word):
                 yield f"{command.name} has no option {word}"
+            # Of a command with commands of its own, what follows an option must not be taken for one of them.
+            is_value = commands is not None and _takes_value(command, word)
         elif commands is not None:
             if word in commands:
                 yield from _problems(commands[word], words[index + 1 :])
@@ -61,3 +66,8 @@ def _has_option(command: Any, word: str) -> bool:  # noqa: ANN401 see above
     names = {"-h", "--help"}.union(*((*option.opts, *option.secondary_opts) for option in command.params))
     # A short option may be repeated (-vv) or carry its value (-n5).
     return word.partition("=")[0] in names or (not word.startswith("--") and word[:2] in names)
+
+
+def _takes_value(command: Any, word: str) -> bool:  # noqa: ANN401 see above
+    options = {name: option for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    return word in options and not (options[word].is_flag or options[word].count)

@@ -88,7 +88,7 @@ def test_drift_from_apply_to_rollback(nodes: lab.Lab, tmp_path: Path) -> None:
 def test_an_apply_that_is_killed_is_unfinished_and_then_resumed_as_the_same_run(nodes: lab.Lab, tmp_path: Path) -> None:
     write_playbook(tmp_path, "rollout: {soak: 30s}\n")
     with started("apply", "play.yaml", "-i", nodes.inventory, "--yes", cwd=tmp_path) as process:
-        wait_for_events(tmp_path / ".fleet", 3, event="intent", phase="verify")
+        wait_for_events(tmp_path / ".fleet", 3, event="host")
         run = journal_of(tmp_path / ".fleet")[0]["run_id"]
         [entry] = json.loads(fleet("history", "-f", "json", cwd=tmp_path).stdout)["runs"]
         assert (entry["id"], entry["status"]) == (run, "running")

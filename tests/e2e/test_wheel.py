@@ -36,6 +36,8 @@ def test_the_wheel_carries_scripts_profiles_and_examples(unpacked_wheel: Path) -
     assert {
         *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/**/*.sh")),
         *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/report/page/*/*.*")),
+        "fleet/drift/history/migrations/env.py",
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("fleet/drift/history/migrations/versions/v*.py")),
         "fleet/facts/probe/probe.sh",
         "fleet/policy/profiles/conntrack.yaml",
         "fleet/shipped/inventory/hosts.yaml",
@@ -60,6 +62,8 @@ def test_the_installed_program_starts_a_project_and_audits_this_machine(unpacked
     assert node["kernel"] == os.uname().release
     page = run(unpacked_wheel, tmp_path, "report", "audit.json")
     assert (page.returncode, "Kernel audit of 1 host<" in page.stdout) == (0, True), page.stderr
+    drifted = run(unpacked_wheel, tmp_path, "drift", "--local", "conntrack-only")
+    assert (drifted.returncode in {0, 3}, drifted.stderr) == (True, "")
     verified = run(unpacked_wheel, tmp_path, "verify", "--local", "conntrack-only")
     assert (verified.returncode in {0, 3}, verified.stderr) == (True, "")
     assert verified.stdout.splitlines()[-1].startswith("1 host, ")

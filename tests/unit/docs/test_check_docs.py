@@ -43,6 +43,9 @@ def app() -> Typer:
     @top.command()
     def inventory(limit: Annotated[str, Option("--limit", "-l")] = "") -> None: ...
 
+    @lab.callback()
+    def of_all(name: Annotated[str, Option("--name")] = "default") -> None: ...
+
     @lab.command()
     def up(nodes: Annotated[int, Option("-n")] = 1) -> None: ...
 
@@ -58,13 +61,13 @@ def test_commands_and_options_that_do_not_exist_are_named(tmp_path: Path) -> Non
 
 ```sh
 $ FLEET_INVENTORY=x fleet inventory --limit web && fleet aduit x
-fleet lab up -n 5 | fleet lab upp
+fleet lab --name x up -n 5 | fleet lab --name up upp
 ```
 """
     assert [*wrong_commands(tmp_path, [page(tmp_path, text)], app())] == [
         "page.md:1: `fleet audit --locl x`: audit has no option --locl",
         "page.md:4: `fleet aduit x`: there is no command aduit",
-        "page.md:5: `fleet lab upp`: there is no command upp",
+        "page.md:5: `fleet lab --name up upp`: there is no command upp",
     ]
 
 

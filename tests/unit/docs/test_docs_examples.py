@@ -23,7 +23,8 @@ def examples(page: str, language: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["apply", "audit", "diagnose", "facts", "inventory", "plan", "prove", "runs", "verify"]
+    "name",
+    ["apply", "audit", "diagnose", "drift", "facts", "history", "inventory", "plan", "prove", "runs", "verify"],
 )
 def test_the_json_of_the_documentation_holds_to_the_schema(name: str) -> None:
     (example,) = examples("json.md", f"json fleet.{name}/1")
