@@ -51,9 +51,9 @@ class DriftItemJson(BaseModel):
     )
     kind: DriftKind = Field(
         description="`drift`: something outside of fleet's runs did it; `writer`: a writer that was known to write "
-        "this value; `rebooted`: the restart, which left what the files say; `playbook`: what is expected has changed, "
-        "and not the node; `new-node`: the node was not checked before; `reformatted`: the kernel spells the same "
-        "value otherwise; `unknown`: the history could not be read."
+        "this value; `rebooted`: the restart, which left what the files say; `playbook`: what is expected has "
+        "changed, and not the node; `new-node`: the node was not checked before; `reformatted`: the kernel spells the "
+        "same value otherwise; `unknown`: the history could not be read."
     )
     about: Subject = Field(description="What `name` is.")
     name: str = Field(description="The control's id, the sysctl key, the file's path, or `node`.")
