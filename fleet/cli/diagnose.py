@@ -1,7 +1,9 @@
 """``fleet diagnose``: which cause broken connections have."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,14 +11,18 @@ import typer
 from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.progress import host_progress
+from fleet.cli.recording import recorded
 from fleet.cli.target import target
 from fleet.diagnose import gather, offline_diagnosis, read_kubernetes, read_log
+from fleet.drift.history.location import history_location
+from fleet.drift.history.recorder import Outcome
 from fleet.model.diagnosis import Diagnosis
 from fleet.model.errors import UsageError
 from fleet.report.diagnose_json import diagnosis_json
 from fleet.report.diagnose_markdown import diagnosis_markdown
 from fleet.report.diagnose_terminal import render_diagnosis
 from fleet.report.diagnose_words import exit_code, headline
+from fleet.report.history_hosts import diagnosis_history
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 
@@ -61,6 +67,8 @@ def diagnose(
     form: Annotated[Format, typer.Option("--format", "-f", help="How the diagnosis is told.")] = Format.TABLE,
     output: options.OutputOption = None,
     verbose: options.VerboseOption = 0,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
 ) -> None:
     """Tell which cause broken connections have, from two readings of each node. Nothing is changed.
@@ -68,23 +76,31 @@ def diagnose(
     Exit code 0: no cause is named. 1: a host could not be read. 2: usage. 3: a cause is named.
     """
     check_output(output)
-    if kubernetes is not None or log:
-        if limit is not None or local:
-            raise UsageError("--kubernetes and --log read files, and no host: leave --limit and --local out")
-        result = _of_files(kubernetes, log or ())
-    else:
-        chosen = target(inventory=inventory, local=local, limit=limit)
+    kept = history_location(history, state_dir)
+
+    def read() -> Diagnosis:
         # Each host is read twice.
         with (
             host_progress("diagnosing", 2 * len(chosen.names)) as progress,
             Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
         ):
-            result = gather(fleet, hosts=chosen.names, seconds=seconds)
-    width = terminal_width() if output is None else None
-    show(TEXTS[form](result) if form in TEXTS else render_diagnosis(result, verbosity=verbose, width=width), output)
-    if output is not None:
-        note(f"{headline(result)}; written to {output}")
-    raise typer.Exit(exit_code(result))
+            return gather(fleet, hosts=chosen.names, seconds=seconds)
+
+    job: Callable[[], Diagnosis]
+    if kubernetes is not None or log:
+        if limit is not None or local:
+            raise UsageError("--kubernetes and --log read files, and no host: leave --limit and --local out")
+        job = partial(_of_files, kubernetes, log or ())
+    else:
+        chosen, job = target(inventory=inventory, local=local, limit=limit), read
+    with recorded("diagnose", kept) as record:
+        result = replace(job(), run_id=record.run_id)
+        record.came_to(lambda: Outcome(hosts=diagnosis_history(result), document=diagnosis_json(result)))
+        width = terminal_width() if output is None else None
+        show(TEXTS[form](result) if form in TEXTS else render_diagnosis(result, verbosity=verbose, width=width), output)
+        if output is not None:
+            note(f"{headline(result)}; written to {output}")
+        raise typer.Exit(exit_code(result))
 
 
 def _of_files(kubernetes: str | None, logs: Sequence[str]) -> Diagnosis:

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     VERIFY = "verify"
     DRIFT = "drift"
     PROVE = "prove"
+    DIAGNOSE = "diagnose"
 
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the result is told.")]

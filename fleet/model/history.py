@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-HistoryKind = Literal["audit", "plan", "apply", "rollback", "verify", "drift", "prove"]
+HistoryKind = Literal["audit", "plan", "apply", "rollback", "verify", "drift", "prove", "diagnose"]
 HistoryStatus = Literal["unfinished", "running", "done", "failed", "interrupted"]
 
 

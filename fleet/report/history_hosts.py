@@ -1,7 +1,9 @@
 """What became of each host of a run, in the few words that the history keeps beside the whole result."""
 
 from collections import Counter
+from collections.abc import Iterable
 
+from fleet.model.diagnosis import CauseVerdict, Diagnosis
 from fleet.model.drift import DriftReport
 from fleet.model.finding import Audit, Failure
 from fleet.model.history import HistoryHost
@@ -77,6 +79,23 @@ def drift_history(report: DriftReport) -> tuple[HistoryHost, ...]:
         )
         for name, host in report.hosts.items()
     )
+
+
+def diagnosis_history(diagnosis: Diagnosis) -> tuple[HistoryHost, ...]:
+    """Of a diagnosis: causes that are named."""
+    return tuple(
+        HistoryHost(
+            name=name,
+            status="failed" if host.error is not None else "findings" if _named(host.verdicts) else "ok",
+            error=_error(host.error),
+            findings=_named(host.verdicts),
+        )
+        for name, host in diagnosis.hosts.items()
+    )
+
+
+def _named(verdicts: Iterable[CauseVerdict]) -> int:
+    return sum(verdict.is_named for verdict in verdicts)
 
 
 def _error(failure: Failure | None) -> str:
