@@ -1,6 +1,7 @@
 """What every tier of tests shares."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,10 @@ from hypothesis import settings
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("fleet", deadline=None)
 settings.load_profile("fleet")
+
+# A shell that starts a run in the background lets it ignore Ctrl-C, and what a run ignores the commands under test ignore too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
