@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("fleet", deadline=None)
 settings.load_profile("fleet")
 
-# A shell that starts a run in the background lets it ignore Ctrl-C, and what a run ignores the commands under test ignore too.
+# A shell lets what it starts in the background ignore Ctrl-C, and then the commands under test ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
