@@ -1,6 +1,5 @@
 """``fleet plan`` on real nodes, as an operator runs it: it tells, saves, and touches nothing."""
 
-import hashlib
 import json
 import stat
 from collections.abc import Iterator
@@ -34,8 +33,8 @@ def playbook(tmp_path: Path) -> Path:
     return path
 
 
-def state_of(built: lab.Lab) -> dict[str, str]:
-    """The hash of each node's files, with their modes and times, and of its network settings."""
+def state_of(built: lab.Lab) -> dict[str, list[str]]:
+    """Each node's files, with their modes, times and hashes, and its network settings."""
     read = (
         f"find {TREES} -xdev -printf '%p %y %m %s %T@ %l\\n' 2>/dev/null | sort;"
         f" find {TREES} -xdev -type f -exec sha256sum {{}} + 2>/dev/null;"
@@ -45,7 +44,7 @@ def state_of(built: lab.Lab) -> dict[str, str]:
     for node in built.nodes:
         done = ssh(built, node.name, read)
         assert len(done.stdout) > 1000, done.stderr
-        states[node.name] = hashlib.sha256(done.stdout.encode()).hexdigest()
+        states[node.name] = done.stdout.splitlines()
     return states
 
 
