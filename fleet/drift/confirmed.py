@@ -1,6 +1,5 @@
 """What a confirmed run has left on a node, and whether it is still there."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from posixpath import dirname
@@ -74,9 +73,9 @@ def _confirmed(result: RunResult, plan: Plan, host: HostRun, planned: NodePlan) 
 
 
 def _sums(change: Change) -> tuple[str, ...]:
-    if change.after is None:
+    content = change.bytes_after
+    if content is None:
         return ()
-    content = base64.b64decode(change.after) if change.encoding == "base64" else change.after.encode()
     # The probe masks secrets, and these sums are compared with what it gives.
     return tuple(dict.fromkeys(_sum(each) for each in (content, mask_file(change.target, content))))
 

@@ -1,5 +1,6 @@
 """What is to be changed on each node, why, and on what that rests."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,6 +39,21 @@ class Change:
     reason: str
     mode: int | None = None
     controls: tuple[str, ...]
+
+    @property
+    def bytes_before(self) -> bytes | None:
+        """What is in a file now; None where there is nothing yet."""
+        return self._bytes(self.before)
+
+    @property
+    def bytes_after(self) -> bytes | None:
+        """What is in a file then; None where it goes away."""
+        return self._bytes(self.after)
+
+    def _bytes(self, text: str | None) -> bytes | None:
+        if text is None:
+            return None
+        return base64.b64decode(text) if self.encoding == "base64" else text.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """What a node would be without, were a run taken back: the trap of be_liberal and kube-proxy's INVALID rule."""
 
-import base64
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -41,10 +40,9 @@ def _taken_back(facts: NodeFacts, changes: Iterable[Change]) -> NodeFacts:
     for change in changes:
         if change.kind == "sysctl" and change.before is not None:
             sysctls[change.target] = Sysctl(key=change.target, value=change.before, writable=True)
-        elif change.kind == "file" and change.before is None:
+        elif change.kind == "file" and (before := change.bytes_before) is None:
             files.pop(change.target, None)
-        elif change.kind == "file" and change.before is not None:
-            raw = base64.b64decode(change.before) if change.encoding == "base64" else change.before.encode()
-            content = mask_file(change.target, raw)
+        elif change.kind == "file" and before is not None:
+            content = mask_file(change.target, before)
             files[change.target] = NodeFile(path=change.target, kind="file", content=content)
     return replace(facts, sysctls=sysctls, files=files)

@@ -1,6 +1,5 @@
 """Whether a node is as its plan says, by facts that were read after the change over a new connection."""
 
-import base64
 from collections.abc import Iterator
 
 from fleet.facts import ProbeRequest
@@ -70,11 +69,11 @@ def _changes(plan: NodePlan, facts: NodeFacts) -> Iterator[str]:
 
 def _file(change: Change, facts: NodeFacts) -> Iterator[str]:
     file = facts.files.get(change.target)
-    if change.after is None:
+    content = change.bytes_after
+    if content is None:
         if file is not None:
             yield f"{change.target} is still there"
         return
-    content = base64.b64decode(change.after) if change.encoding == "base64" else change.after.encode()
     if file is None:
         yield f"{change.target} is not there"
     elif file.kind != "file" or file.content not in {content, mask_file(change.target, content)}:

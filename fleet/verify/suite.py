@@ -68,6 +68,25 @@ class Node:
         return evaluate(self._policy, facts, host=self._view, today=self._today)
 
 
+def read_node(
+    policy: Policy, view: HostView, connection: Connection, *, today: date, independent: bool = False
+) -> Node:
+    """Read one node in one command, for the controls of a playbook.
+
+    Args:
+        independent: as of a `Suite`.
+
+    Raises:
+        HostError: it could not be read.
+    """
+    request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
+    facts = read_facts(view, connection, request)
+    backend = FleetBackend(view.name) if independent else FactsBackend(view.name, facts, request)
+    host = Host(backend)
+    backend.set_host(host)
+    return Node(policy, view, facts, cast("Asked", host), today)
+
+
 class Suite:
     """The controls of a playbook on those of the nodes that it is for.
 
@@ -84,7 +103,6 @@ class Suite:
         self._nodes = nodes
         self.independent = independent
         self._today = today
-        self._request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
         self._read: dict[str, Node | Exception] = {}
 
     def read(self, names: Iterable[str]) -> None:
@@ -93,11 +111,7 @@ class Suite:
         Raises:
             UsageError: a host cannot be reached as asked.
         """
-        outcomes = self._nodes.on_all((name for name in names if name not in self._read), self._probe)
-        self._read |= {
-            name: outcome if isinstance(outcome, Exception) else self._node(name, outcome)
-            for name, outcome in outcomes.items()
-        }
+        self._read |= self._nodes.on_all((name for name in names if name not in self._read), self._probe)
 
     def node(self, name: str) -> Node:
         """Give a node, read now if it was not yet.
@@ -111,14 +125,8 @@ class Suite:
             raise node.with_traceback(None)
         return node
 
-    def _probe(self, host: HostView, connection: Connection) -> NodeFacts:
-        return read_facts(host, connection, self._request)
-
-    def _node(self, name: str, facts: NodeFacts) -> Node:
-        backend = FleetBackend(name) if self.independent else FactsBackend(name, facts, self._request)
-        host = Host(backend)
-        backend.set_host(host)
-        return Node(self.policy, self._nodes.hosts[name], facts, cast("Asked", host), self._today)
+    def _probe(self, view: HostView, connection: Connection) -> Node:
+        return read_node(self.policy, view, connection, today=self._today, independent=self.independent)
 
 
 def _held(control: Control, seen: Evaluation) -> Held:

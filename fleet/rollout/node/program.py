@@ -5,7 +5,6 @@ whose every word is quoted. All calls are inside one pair of braces at the end, 
 anywhere runs nothing.
 """
 
-import base64
 import hashlib
 import math
 import re
@@ -170,17 +169,16 @@ def _change(change: Change, planned_on: Preconditions | None, job: NodeJob) -> s
 
 
 def _file(change: Change, state: FileState | None) -> str:
-    before, after = _hash(change.before, change), _hash(change.after, change)
+    before, after = _hash(change.bytes_before, change), _hash(change.bytes_after, change)
     if before != "absent" and state is not None and state.masked:
         before = "masked"
     mode = _DEFAULT_MODE if change.mode is None else change.mode
     return _call("change_file", _path(change.target), before, after, f"{mode:04o}", change.encoding, change.after or "")
 
 
-def _hash(content: str | None, change: Change) -> str:
-    if content is None:
+def _hash(raw: bytes | None, change: Change) -> str:
+    if raw is None:
         return "absent"
-    raw = base64.b64decode(content) if change.encoding == "base64" else content.encode()
     if b"\0" in raw and change.encoding != "base64":
         raise ValueError(f"the text of {printable(change.target)} has a NUL in it")
     return hashlib.sha256(raw).hexdigest()

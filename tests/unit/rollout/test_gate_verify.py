@@ -1,16 +1,19 @@
 """Which controls a plan was to mend, and what the gate says of those that do not pass."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.kernel import node
-from support.plans import CMDLINE, FILE, FIN, LIBERAL, MAX, MODULES, applied, judged, planned, playbook_of
+from support.plans import CMDLINE, FILE, FIN, LIBERAL, MAX, MODULES, applied, planned, playbook_of
+from support.verify import TODAY, WEB, host_of_facts
 
 from fleet.model.facts import NodeFacts
-from fleet.model.finding import Finding, FindingStatus
 from fleet.plan import Change, Kept, NodePlan, Refused, Remedy
 from fleet.policy import Policy
 from fleet.rollout.gates.verify import mended_controls, unmended
+from fleet.verify.suite import Node
 
 VALUES = {
     LIBERAL: ("0", "1"),
@@ -48,7 +51,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 
 
 def problems(policy: Policy, plan: NodePlan, facts: NodeFacts) -> list[str]:
-    return list(unmended(mended_controls(plan), judged(policy, facts).findings))
+    return list(unmended(mended_controls(plan), policy, Node(policy, WEB, facts, host_of_facts(facts), TODAY)))
 
 
 @settings(max_examples=60)
@@ -61,10 +64,6 @@ def test_plan_that_was_applied_passes_and_one_that_was_not_fails(policy: Policy,
 
 def change(*controls: str) -> Change:
     return Change(kind="file", target=FILE, before=None, after="", diff="", reason="", controls=controls)
-
-
-def finding(control: str, status: FindingStatus, reason: str, *settings: str) -> Finding:
-    return Finding(control=control, title="t", status=status, impact="low", reason=reason, settings=settings)
 
 
 def test_lines_that_a_file_keeps_are_not_what_the_plan_mends() -> None:
@@ -82,17 +81,19 @@ def test_lines_that_a_file_keeps_are_not_what_the_plan_mends() -> None:
     assert mended_controls(plan) == ("mended", "in-pods")
 
 
-def test_anything_but_a_pass_is_told_with_the_reason() -> None:
-    findings = [
-        finding("good", "pass", "is 1", LIBERAL),
-        finding("bad", "fail", "is 0, expected 1", LIBERAL),
-        finding("unseen", "skip", "not checked: the module nf_conntrack is not loaded", MAX),
-        finding("soft", "warn", "is not loaded, preferred loaded"),
-        finding("other", "fail", "is 0"),
-    ]
-    assert list(unmended(["good", "bad", "unseen", "soft", "gone"], findings)) == [
-        f"bad (fail): {LIBERAL} is 0, expected 1",
-        f"unseen (skip): {MAX} not checked: the module nf_conntrack is not loaded",
-        "soft (warn): is not loaded, preferred loaded",
+def test_anything_but_a_pass_is_told_with_the_reason(tmp_path: Path) -> None:
+    policy = playbook_of(
+        tmp_path,
+        f"setting: {{sysctl: {LIBERAL}}}, expect: {{equals: 1}}, state: live",
+        f"setting: {{sysctl: {FIN}}}, expect: {{equals: 30}}, state: live",
+        f"setting: {{sysctl: {MAX}}}, expect: {{at_least: 1}}, state: live",
+        f"setting: {{sysctl: {FIN}}}, expect: {{at_least: 15}}, prefer: {{at_most: 30}}, state: live",
+    )
+    facts = node(sysctls={LIBERAL: "1", FIN: "60"}, modules=frozenset())
+    seen = Node(policy, WEB, facts, host_of_facts(facts), TODAY)
+    assert list(unmended(["c-1", "c-2", "c-3", "c-4", "gone"], policy, seen)) == [
+        f"c-2 (fail): {FIN} is 60, expected 30; pods keep their own value",
+        f"c-3 (skip): {MAX} not checked: this kernel has no {MAX}",
+        f"c-4 (warn): {FIN} is 60, preferred 30 or less; pods keep their own value",
         "gone is not in the playbook any more",
     ]
