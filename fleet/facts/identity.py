@@ -37,7 +37,7 @@ def parse_identity(
         os=_os_release(files),
         kernel=text(host.get(b"kernel", b""), 256),
         arch=text(host.get(b"arch", b""), 64),
-        cores=integer(host.get(b"cores", b"")) if online is None else _count(online.strip()),
+        cores=integer(host.get(b"cores", b"")) if online is None else count_processors(online.strip()),
         ram_bytes=integer(host.get(b"ram", b"")) * 1024,
         uid=integer(host.get(b"uid", b"")),
         init=text(values.get(b"/proc/1/comm", b"").strip(), 64),
@@ -51,8 +51,12 @@ def _identifier(raw: bytes | None, path: str) -> str | Unavailable:
     return raw.decode() if _ID.fullmatch(raw) else Unavailable(Reason.UNREADABLE, path)
 
 
-def _count(ranges: bytes) -> int:
-    """Processors in a list such as ``0-3,8``."""
+def count_processors(ranges: bytes) -> int:
+    """Processors in a list such as ``0-3,8``.
+
+    Raises:
+        MalformedError: it is none.
+    """
     count = 0
     for part in ranges.split(b","):
         first, _, last = part.partition(b"-")

@@ -69,8 +69,8 @@ def _parse(answer: Answer) -> NodeFacts:
         listeners=sockets.listeners,
         processes=Unavailable(Reason.NEEDS_ROOT, "hidepid") if uid and b"hidden" in host else processes,
         invalid_rules=rules,
-        tuned_profile=_tuned_profile(files),
-        ufw_enabled=_ufw_enabled(files),
+        tuned_profile=tuned_profile(files),
+        ufw_enabled=ufw_enabled(files),
         programs=_programs(tools),
         notes=(*file_notes, *process_notes, *socket_notes, *rule_notes),
     )
@@ -88,7 +88,8 @@ def _programs(tools: list[bytes]) -> dict[str, str]:
     return found
 
 
-def _tuned_profile(files: Mapping[str, NodeFile]) -> str | Unavailable:
+def tuned_profile(files: Mapping[str, NodeFile]) -> str | Unavailable:
+    """The profile that TuneD applies, from /etc/tuned/active_profile."""
     file = files.get("/etc/tuned/active_profile")
     if file is None:
         return Unavailable(Reason.NOT_INSTALLED, "tuned")
@@ -97,7 +98,7 @@ def _tuned_profile(files: Mapping[str, NodeFile]) -> str | Unavailable:
     return file.content.decode(errors="backslashreplace").strip()
 
 
-def _ufw_enabled(files: Mapping[str, NodeFile]) -> bool | Unavailable:
+def ufw_enabled(files: Mapping[str, NodeFile]) -> bool | Unavailable:
     """ENABLED in /etc/ufw/ufw.conf, which ``ufw enable`` writes."""
     file = files.get("/etc/ufw/ufw.conf")
     if file is None:

@@ -65,7 +65,7 @@ def parse_files(answer: Answer, *, configs: AbstractSet[str]) -> tuple[dict[str,
         if len(kinds) + len(links) > _MOST_RECORDS:
             raise MalformedError(f"more than {MOST_FILES} files", record)
     contents = _contents(answer, waiting)
-    masked = {path: _mask(path, content, configs) for path, content in contents.items()}
+    masked = {path: mask_file(path, content, configs) for path, content in contents.items()}
     files = {path: _file(path, kinds.get(path), links.get(path), masked) for path in {**links, **kinds}}
     return files, tuple(notes)
 
@@ -104,12 +104,12 @@ def _file(path: str, kind: bytes | None, link: str | None, contents: dict[str, b
     )
 
 
-def mask_file(path: str, content: bytes) -> bytes:
-    """A file's content as the facts of a node have it, for one that no process was told to read."""
-    return _mask(path, content, frozenset())
+def mask_file(path: str, content: bytes, configs: AbstractSet[str] = frozenset()) -> bytes:
+    """A file's content as the facts of a node have it.
 
-
-def _mask(path: str, content: bytes, configs: AbstractSet[str]) -> bytes:
+    Args:
+        configs: the configuration files that processes were told to read.
+    """
     if len(content) > MOST_FILE_BYTES:
         return content  # it is left out, and was cut off
     if path in configs or posixpath.dirname(path).removesuffix(".d") in configs:

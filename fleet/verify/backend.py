@@ -1,4 +1,4 @@
-"""Testinfra's backends of ours: ``fleet://NAME`` over fleet's connections, and one that answers from facts."""
+"""Testinfra's backends of ours: two over fleet's connections, ``fleet://NAME`` among them, and one on facts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from fleet.facts import ProbeRequest
 from fleet.model.connection import Completed
 from fleet.model.errors import UsageError
 from fleet.model.facts import NodeFacts
-from fleet.transport import Command
+from fleet.transport import Command, Connection
 from fleet.verify.answers import answer
 from fleet.verify.nodes import Nodes
 
@@ -51,14 +51,36 @@ class FleetBackend(_Backend):
             HostError: it did not run to its end.
         """
         line = self.get_command(command, *args)
-        wanted = Command(arguments=("sh", "-c", line), become=True)
-        return self._result(line, self._session().on(self.hostname, lambda _, connection: connection.run(wanted)))
+        return self._result(line, self._session().on(self.hostname, lambda _, connection: _run(connection, line)))
 
     @classmethod
     def _session(cls) -> Nodes:
         if cls.nodes is None:
             raise UsageError("fleet:// hosts need 'fleet verify', or pytest with --fleet-inventory DIR")
         return cls.nodes
+
+
+class ConnectionBackend(_Backend):
+    """Runs testinfra's commands over one open connection, as root where the inventory says ``become``."""
+
+    NAME = "connection"
+
+    def __init__(self, hostname: str, connection: Connection) -> None:
+        super().__init__(hostname)
+        self._connection = connection
+
+    def run(self, command: str, *args: str, **_settings: Any) -> CommandResult:  # noqa: ANN401 see above
+        """Run a command line of a shell on the host.
+
+        Raises:
+            HostError: it did not run to its end.
+        """
+        line = self.get_command(command, *args)
+        return self._result(line, _run(self._connection, line))
+
+
+def _run(connection: Connection, line: str) -> Completed:
+    return connection.run(Command(arguments=("sh", "-c", line), become=True))
 
 
 class FactsBackend(_Backend):

@@ -29,16 +29,60 @@ class AskedFile(Protocol):
 
     exists: bool
     is_file: bool
+    is_directory: bool
     is_symlink: bool
+    linked_to: str
     content: bytes
+    content_string: str
+
+    def listdir(self) -> list[str]: ...
 
     def contains(self, pattern: str) -> bool:
         """Search it as grep does."""
         ...
 
 
+class AskedSystem(Protocol):
+    """What is used of testinfra's module ``system_info``."""
+
+    distribution: str | None
+    release: str | None
+    arch: str
+
+
+class AskedUser(Protocol):
+    """What is used of testinfra's module ``user``."""
+
+    uid: int
+
+
+class AskedSocket(Protocol):
+    """What is used of testinfra's module ``socket``."""
+
+    def get_listening_sockets(self) -> list[str]: ...
+
+
+class AskedProcess(Protocol):
+    """What is used of a process of testinfra."""
+
+    pid: int
+    comm: object
+
+
+class AskedProcesses(Protocol):
+    """What is used of testinfra's module ``process``."""
+
+    def filter(self) -> list[AskedProcess]: ...
+
+
 class Asked(Protocol):
     """What is used of a host of testinfra, which makes its modules known at run time only."""
+
+    system_info: AskedSystem
+    socket: AskedSocket
+    process: AskedProcesses
+
+    def user(self) -> AskedUser: ...
 
     def sysctl(self, name: str) -> int | str: ...
 
@@ -69,15 +113,15 @@ def read_again(control: Control, host: Asked, facts: NodeFacts, state: SettingSt
     target = control.setting.target
     match control.setting.kind:
         case "sysctl":
-            return _with_source(_with_sysctl(facts, host, target), host, control, state)
+            return _with_source(with_sysctl(facts, host, target), host, control, state)
         case "ipvs":
-            return _with_source(_with_ipvs(facts, host), host, control, state)
+            return _with_source(with_ipvs(facts, host), host, control, state)
         case "drop_in":
             return _with_files(facts, host, (path for path in facts.files if f"/{target}.service" in path))
         case "module":
             return _with_module(facts, host, target)
         case "file":
-            return _with_file(facts, host, target)
+            return with_file(facts, host, target)
         case "fact":
             return _with_conntrack(facts, host, _KEYS_OF_FACTS.get(target, ()))
 
@@ -85,10 +129,15 @@ def read_again(control: Control, host: Asked, facts: NodeFacts, state: SettingSt
 def _with_source(facts: NodeFacts, host: Asked, control: Control, state: SettingState | None) -> NodeFacts:
     """Read the file whose line decides what the next boot leaves, where the control is about that too."""
     source = state.boot_source if state is not None and control.state != "live" else None
-    return _with_file(facts, host, source.path) if source is not None else facts
+    return with_file(facts, host, source.path) if source is not None else facts
 
 
-def _with_sysctl(facts: NodeFacts, host: Asked, key: str) -> NodeFacts:
+def with_sysctl(facts: NodeFacts, host: Asked, key: str) -> NodeFacts:
+    """Read a key that the probe could read.
+
+    Raises:
+        ReadingError: testinfra cannot.
+    """
     known = facts.sysctls.get(key)
     if known is None or isinstance(known.value, Unavailable):
         return facts
@@ -107,18 +156,23 @@ def _sysctl(host: Asked, key: str) -> str:
         raise ReadingError(f"testinfra cannot read {key}: {printable(str(error), 200)}") from error
 
 
-def _with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
+def with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
+    """Read a file, unless it is there and the probe could not read it.
+
+    Raises:
+        ReadingError: testinfra cannot.
+    """
     known = facts.files.get(path)
     if known is not None and known.content is None and known.kind in {"file", "unreadable"}:
         return facts  # too large, or not for us to read
     file = host.file(path)
-    if not file.exists and not file.is_symlink:
-        left = {name: each for name, each in facts.files.items() if name != path}
-        return facts if known is None else replace(facts, files=left)
     if not file.is_file:
-        return facts
+        if known is None or file.exists or file.is_symlink:
+            return facts
+        return replace(facts, files={name: each for name, each in facts.files.items() if name != path})
+    processes = () if isinstance(facts.processes, Unavailable) else facts.processes
     try:
-        content = mask_file(path, file.content)
+        content = mask_file(path, file.content, {process.config for process in processes if process.config})
     except RuntimeError as error:
         raise ReadingError(f"testinfra cannot read {path}: {printable(str(error), 200)}") from error
     if known is not None and content == known.content:
@@ -129,11 +183,16 @@ def _with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
 
 def _with_files(facts: NodeFacts, host: Asked, paths: Iterable[str]) -> NodeFacts:
     for path in tuple(paths):
-        facts = _with_file(facts, host, path)
+        facts = with_file(facts, host, path)
     return facts
 
 
-def _with_ipvs(facts: NodeFacts, host: Asked) -> NodeFacts:
+def with_ipvs(facts: NodeFacts, host: Asked) -> NodeFacts:
+    """Read the timeouts of IPVS.
+
+    Raises:
+        ReadingError: testinfra cannot.
+    """
     # Without the module the facts have no timeouts, and must not be asked for: ipvsadm would load it.
     if isinstance(facts.ipvs.timeouts, Unavailable):
         return facts

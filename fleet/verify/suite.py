@@ -1,11 +1,12 @@
 """A playbook as tests: each control is asserted on what testinfra says about the node."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import cast
 
+from testinfra.backend.base import BaseBackend
 from testinfra.host import Host
 
 from fleet.facts import ProbeRequest
@@ -16,9 +17,12 @@ from fleet.policy.control import Control
 from fleet.policy.evaluate import Evaluation
 from fleet.runner.audit import read_facts
 from fleet.transport import Connection
-from fleet.verify.backend import FactsBackend, FleetBackend
+from fleet.verify.backend import ConnectionBackend, FactsBackend, FleetBackend
+from fleet.verify.independent import Reading, read_independently
 from fleet.verify.nodes import Nodes
 from fleet.verify.reading import Asked, read_again
+
+_NOT_CONFIRMED = "not verified independently"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +39,21 @@ class Node:
     Args:
         policy: a playbook.
         view: the node in the inventory.
-        facts: what the probe read.
-        host: who is asked once more: testinfra on these facts, or on the node.
+        reading: what is known of it.
+        host: who is asked once more: testinfra on the facts of the probe, or on the node.
         today: the day that exceptions are held against.
     """
 
-    def __init__(self, policy: Policy, view: HostView, facts: NodeFacts, host: Asked, today: date) -> None:
+    def __init__(self, policy: Policy, view: HostView, reading: Reading, host: Asked, today: date) -> None:
         self._policy = policy
         self._view = view
-        self._facts = facts
+        self._reading = reading
         self._host = host
         self._today = today
 
     @cached_property
     def _probed(self) -> Evaluation:
-        return self._evaluate(self._facts)
+        return self._evaluate(self._reading.facts)
 
     def hold(self, control: Control) -> Held:
         """Judge one control by what testinfra says.
@@ -61,8 +65,13 @@ class Node:
         held = _held(control, self._probed)
         if held.finding.status == "skip":
             return held
-        seen = read_again(control, self._host, self._facts, held.state)
-        return held if seen is self._facts else _held(control, self._evaluate(seen))
+        facts = self._reading.facts
+        seen = read_again(control, self._host, facts, held.state)
+        held = held if seen is facts else _held(control, self._evaluate(seen))
+        refusal = self._reading.refusal(control) if held.finding.status in {"pass", "warn"} else ""
+        if not refusal:
+            return held
+        return replace(held, finding=replace(held.finding, status="skip", reason=f"{_NOT_CONFIRMED}: {refusal}"))
 
     def _evaluate(self, facts: NodeFacts) -> Evaluation:
         return evaluate(self._policy, facts, host=self._view, today=self._today)
@@ -71,7 +80,7 @@ class Node:
 def read_node(
     policy: Policy, view: HostView, connection: Connection, *, today: date, independent: bool = False
 ) -> Node:
-    """Read one node in one command, for the controls of a playbook.
+    """Read one node for the controls of a playbook, in one command where it is not read independently.
 
     Args:
         independent: as of a `Suite`.
@@ -81,10 +90,16 @@ def read_node(
     """
     request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
     facts = read_facts(view, connection, request)
-    backend = FleetBackend(view.name) if independent else FactsBackend(view.name, facts, request)
+    if not independent:
+        return Node(policy, view, Reading(facts=facts), _asked(FactsBackend(view.name, facts, request)), today)
+    reading = read_independently(_asked(ConnectionBackend(view.name, connection)), facts, policy.controls)
+    return Node(policy, view, reading, _asked(FleetBackend(view.name)), today)
+
+
+def _asked(backend: BaseBackend) -> Asked:
     host = Host(backend)
     backend.set_host(host)
-    return Node(policy, view, facts, cast("Asked", host), today)
+    return cast("Asked", host)
 
 
 class Suite:

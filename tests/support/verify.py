@@ -11,6 +11,7 @@ from fleet.facts import ProbeRequest
 from fleet.model.facts import NodeFacts
 from fleet.policy import HostView, Policy, load_playbook
 from fleet.verify.backend import FactsBackend
+from fleet.verify.independent import Reading
 from fleet.verify.suite import Held, Node
 
 TODAY = date(2026, 11, 20)
@@ -43,7 +44,7 @@ def playbook(folder: Path, *controls: str) -> Policy:
 
 def held(policy: Policy, *, probed: NodeFacts, now: NodeFacts, files: Sequence[str] = ()) -> list[Held]:
     """What comes of each control where the probe saw one thing, and testinfra sees another."""
-    node = Node(policy, WEB, probed, host_of_facts(now, files=files), TODAY)
+    node = Node(policy, WEB, Reading(facts=probed), host_of_facts(now, files=files), TODAY)
     return [node.hold(control) for control in policy.controls]
 
 

@@ -13,6 +13,7 @@ from fleet.model.facts import NodeFacts
 from fleet.plan import Change, Kept, NodePlan, Refused, Remedy
 from fleet.policy import Policy
 from fleet.rollout.gates.verify import mended_controls, unmended
+from fleet.verify.independent import Reading
 from fleet.verify.suite import Node
 
 VALUES = {
@@ -51,7 +52,9 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 
 
 def problems(policy: Policy, plan: NodePlan, facts: NodeFacts) -> list[str]:
-    return list(unmended(mended_controls(plan), policy, Node(policy, WEB, facts, host_of_facts(facts), TODAY)))
+    return list(
+        unmended(mended_controls(plan), policy, Node(policy, WEB, Reading(facts=facts), host_of_facts(facts), TODAY))
+    )
 
 
 @settings(max_examples=60)
@@ -90,7 +93,7 @@ def test_anything_but_a_pass_is_told_with_the_reason(tmp_path: Path) -> None:
         f"setting: {{sysctl: {FIN}}}, expect: {{at_least: 15}}, prefer: {{at_most: 30}}, state: live",
     )
     facts = node(sysctls={LIBERAL: "1", FIN: "60"}, modules=frozenset())
-    seen = Node(policy, WEB, facts, host_of_facts(facts), TODAY)
+    seen = Node(policy, WEB, Reading(facts=facts), host_of_facts(facts), TODAY)
     assert list(unmended(["c-1", "c-2", "c-3", "c-4", "gone"], policy, seen)) == [
         f"c-2 (fail): {FIN} is 60, expected 30; pods keep their own value",
         f"c-3 (skip): {MAX} not checked: this kernel has no {MAX}",
