@@ -14,8 +14,9 @@ from fleet.model.facts import Conntrack, Listener, NodeFacts, NodeProcess, Reaso
 from fleet.model.text import printable
 from fleet.policy.control import Control
 from fleet.verify.answers import builtin_list
-from fleet.verify.reading import Asked, ReadingError, with_ipvs, with_sysctl
-from fleet.verify.rests import WORDS, Part, other_keys, rests_on
+from fleet.verify.asked import Asked
+from fleet.verify.reading import ReadingError, with_ipvs, with_sysctl
+from fleet.verify.rests import Part, other_keys, rests_on
 from fleet.verify.trees import with_files
 
 WRITERS: Final = (
@@ -29,7 +30,7 @@ _TABLE = "/proc/sys/net/netfilter/nf_conntrack_count"
 _HASHSIZE = "/sys/module/nf_conntrack/parameters/hashsize"
 _IPVS = "/proc/net/ip_vs"
 _RANGE_KEYS = ("net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports")
-_NOT_ITS_OWN = "testinfra reads none of nftables, and what it reads of iptables may load modules of the kernel"
+_NO_RULES = "it has no module for nftables, and the one for iptables may load modules of the kernel"
 _FAILURES = (AssertionError, IndexError, RuntimeError, ValueError, MalformedError, ReadingError)
 _SHOWN = 200
 
@@ -45,11 +46,6 @@ class Reading:
     facts: NodeFacts
     unread: Mapping[Part, str] = field(default_factory=dict)
 
-    def refusal(self, control: Control) -> str:
-        """Why a control rests on what testinfra has not read; empty where it does not."""
-        missing = sorted(rests_on(control) & self.unread.keys())
-        return "; ".join(f"testinfra cannot read {WORDS[part]}: {self.unread[part]}" for part in missing)
-
 
 def read_independently(host: Asked, facts: NodeFacts, controls: Iterable[Control]) -> Reading:
     """Let testinfra read what the controls rest on, beside their own settings.
@@ -64,7 +60,7 @@ def read_independently(host: Asked, facts: NodeFacts, controls: Iterable[Control
     """
     wanted = frozenset[Part]().union(*map(rests_on, controls))
     keys = sorted(frozenset[str]().union(*map(other_keys, controls)))
-    unread: dict[Part, str] = {"firewall": _NOT_ITS_OWN} if "firewall" in wanted else {}
+    unread: dict[Part, str] = {"firewall": _NO_RULES} if "firewall" in wanted else {}
     readers: Mapping[Part, Callable[[NodeFacts], NodeFacts]] = {
         "node": lambda known: _with_node(known, host),
         "sysctl": lambda known: _with_keys(known, host, keys),

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from fleet.facts.tree import mask_file
 from fleet.kernel.values import equal, fold
@@ -13,6 +12,7 @@ from fleet.model.finding import SettingState
 from fleet.model.text import printable
 from fleet.policy.control import Control
 from fleet.verify.answers import IPVS_TIMEOUTS, MODULES, builtin_list, builtin_pattern
+from fleet.verify.asked import Asked
 
 # Facts that are numbers of the kernel's own; what others are derived from, no module of testinfra reads.
 _KEYS_OF_FACTS: Mapping[str, tuple[str, ...]] = {
@@ -22,73 +22,6 @@ _KEYS_OF_FACTS: Mapping[str, tuple[str, ...]] = {
     "conntrack.usage_percent": ("count", "max"),
     "conntrack.chain_length": ("max", "buckets"),
 }
-
-
-class AskedFile(Protocol):
-    """What is used of testinfra's module ``file``."""
-
-    exists: bool
-    is_file: bool
-    is_directory: bool
-    is_symlink: bool
-    linked_to: str
-    content: bytes
-    content_string: str
-
-    def listdir(self) -> list[str]: ...
-
-    def contains(self, pattern: str) -> bool:
-        """Search it as grep does."""
-        ...
-
-
-class AskedSystem(Protocol):
-    """What is used of testinfra's module ``system_info``."""
-
-    distribution: str | None
-    release: str | None
-    arch: str
-
-
-class AskedUser(Protocol):
-    """What is used of testinfra's module ``user``."""
-
-    uid: int
-
-
-class AskedSocket(Protocol):
-    """What is used of testinfra's module ``socket``."""
-
-    def get_listening_sockets(self) -> list[str]: ...
-
-
-class AskedProcess(Protocol):
-    """What is used of a process of testinfra."""
-
-    pid: int
-    comm: object
-
-
-class AskedProcesses(Protocol):
-    """What is used of testinfra's module ``process``."""
-
-    def filter(self) -> list[AskedProcess]: ...
-
-
-class Asked(Protocol):
-    """What is used of a host of testinfra, which makes its modules known at run time only."""
-
-    system_info: AskedSystem
-    socket: AskedSocket
-    process: AskedProcesses
-
-    def user(self) -> AskedUser: ...
-
-    def sysctl(self, name: str) -> int | str: ...
-
-    def file(self, path: str) -> AskedFile: ...
-
-    def check_output(self, command: str) -> str: ...
 
 
 class ReadingError(FleetError):
@@ -166,7 +99,10 @@ def with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
     if known is not None and known.content is None and known.kind in {"file", "unreadable"}:
         return facts  # too large, or not for us to read
     file = host.file(path)
+    is_link = known is None and file.is_symlink
     if not file.is_file:
+        if is_link:
+            return _with_entry(facts, NodeFile(path=path, kind="link", link=file.linked_to))
         if known is None or file.exists or file.is_symlink:
             return facts
         return replace(facts, files={name: each for name, each in facts.files.items() if name != path})
@@ -177,8 +113,12 @@ def with_file(facts: NodeFacts, host: Asked, path: str) -> NodeFacts:
         raise ReadingError(f"testinfra cannot read {path}: {printable(str(error), 200)}") from error
     if known is not None and content == known.content:
         return facts
-    found = known or NodeFile(path=path, kind="file")
-    return replace(facts, files={**facts.files, path: replace(found, content=content)})
+    found = known or NodeFile(path=path, kind="link" if is_link else "file", link=file.linked_to if is_link else None)
+    return _with_entry(facts, replace(found, content=content))
+
+
+def _with_entry(facts: NodeFacts, entry: NodeFile) -> NodeFacts:
+    return replace(facts, files={**facts.files, entry.path: entry})
 
 
 def _with_files(facts: NodeFacts, host: Asked, paths: Iterable[str]) -> NodeFacts:

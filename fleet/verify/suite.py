@@ -10,17 +10,19 @@ from testinfra.backend.base import BaseBackend
 from testinfra.host import Host
 
 from fleet.facts import ProbeRequest
-from fleet.model.facts import NodeFacts
+from fleet.model.facts import NodeFacts, Reason, Unavailable
 from fleet.model.finding import Finding, SettingState
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.policy.control import Control
 from fleet.policy.evaluate import Evaluation
 from fleet.runner.audit import read_facts
 from fleet.transport import Connection
+from fleet.verify.asked import Asked
 from fleet.verify.backend import ConnectionBackend, FactsBackend, FleetBackend
 from fleet.verify.independent import Reading, read_independently
 from fleet.verify.nodes import Nodes
-from fleet.verify.reading import Asked, read_again
+from fleet.verify.reading import read_again
+from fleet.verify.rests import WORDS, rests_on
 
 _NOT_CONFIRMED = "not verified independently"
 
@@ -68,10 +70,23 @@ class Node:
         facts = self._reading.facts
         seen = read_again(control, self._host, facts, held.state)
         held = held if seen is facts else _held(control, self._evaluate(seen))
-        refusal = self._reading.refusal(control) if held.finding.status in {"pass", "warn"} else ""
-        if not refusal:
+        if held.finding.status not in {"pass", "warn"} or not (refusal := self._refusal(control, held)):
             return held
         return replace(held, finding=replace(held.finding, status="skip", reason=f"{_NOT_CONFIRMED}: {refusal}"))
+
+    def _refusal(self, control: Control, held: Held) -> str:
+        """Why a good verdict rests on what testinfra has not read; empty where it does not."""
+        missing = rests_on(control) & self._reading.unread.keys()
+        # With be_liberal on, no rule of the firewall matters.
+        if "firewall" in missing and _held(control, self._without_rules).finding.status == held.finding.status:
+            missing -= {"firewall"}
+        return "; ".join(
+            f"testinfra cannot read {WORDS[part]}: {self._reading.unread[part]}" for part in sorted(missing)
+        )
+
+    @cached_property
+    def _without_rules(self) -> Evaluation:
+        return self._evaluate(replace(self._reading.facts, invalid_rules=Unavailable(Reason.IMPOSSIBLE)))
 
     def _evaluate(self, facts: NodeFacts) -> Evaluation:
         return evaluate(self._policy, facts, host=self._view, today=self._today)

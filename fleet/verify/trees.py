@@ -10,7 +10,8 @@ from fleet.kernel.boot.procps import CONF
 from fleet.kernel.boot.tree import BASES
 from fleet.kernel.units import SERVICES
 from fleet.model.facts import NodeFacts
-from fleet.verify.reading import Asked, ReadingError, with_file
+from fleet.verify.asked import Asked
+from fleet.verify.reading import ReadingError, with_file
 
 _TREES = ("sysctl.d", "modules-load.d", "modprobe.d")
 _PROFILE = "/etc/tuned/active_profile"
