@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -89,8 +90,15 @@ class Logs:
         }
 
     @property
-    def logins(self) -> dict[str, int]:
-        return self.count("Accepted publickey")
+    def connections(self) -> dict[str, int]:
+        return self.count("Connection from")
+
+    def are_closed(self) -> bool:
+        """Whether all of them end, which a server may note a moment after its client has gone."""
+        deadline = monotonic() + 20
+        while self.count("Closing connection to") != self.connections and monotonic() < deadline:
+            sleep(0.05)
+        return self.count("Closing connection to") == self.connections
 
     @property
     def commands(self) -> dict[str, int]:
@@ -117,7 +125,7 @@ def test_a_full_verification_is_one_login_and_one_command_a_host_and_says_what_t
     logs = Logs(nodes)
     done = fleet("verify", playbook, "-i", nodes.inventory, "-f", "json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (3, "")
-    assert (logs.logins, logs.commands) == (each(nodes, 1), each(nodes, 1))
+    assert (logs.connections, logs.commands) == (each(nodes, 1), each(nodes, 1))
     verified = json.loads(done.stdout)
     outcomes = {"pass": "passed", "fail": "failed", "warn": "warned", "skip": "skipped", "error": "failed"}
     for name, host in audited["hosts"].items():
@@ -155,9 +163,19 @@ def test_an_independent_reading_agrees_with_the_probe_over_the_same_connection(
         for more in ((), ("--independent",))
     ]
     assert [each["run"]["independent"] for each in done] == [False, True]
-    assert [told(host) for host in done[0]["hosts"].values()] == [told(host) for host in done[1]["hosts"].values()]
-    assert logs.logins == each(nodes, 2)
-    assert min(logs.commands.values()) > 20
+    for probed, alone in zip(done[0]["hosts"].values(), done[1]["hosts"].values(), strict=True):
+        by_rules = [test for test in told(probed) if "the INVALID rule" in test[2]]
+        refused = [test for test in told(alone) if test[2].startswith("not verified independently")]
+        assert [test for test in told(probed) if test not in by_rules] == [
+            test for test in told(alone) if test not in refused
+        ]
+        assert [name for name, _, _ in by_rules] == [name for name, _, _ in refused]
+        assert {(outcome, "the rules of the firewall" in reason) for _, outcome, reason in refused} <= {
+            ("skipped", True)
+        }
+    assert logs.connections == each(nodes, 2)
+    assert logs.are_closed()
+    assert min(logs.commands.values()) > 100
 
 
 def test_tests_of_your_own_use_the_connection_of_the_facts(
@@ -171,7 +189,7 @@ def test_tests_of_your_own_use_the_connection_of_the_facts(
         assert own == {f"own/test_own.py::{test}": "passed" for test in ("test_root", "test_service", "test_file")}, (
             name
         )
-    assert logs.logins == each(nodes, 1)
+    assert logs.connections == each(nodes, 1)
 
 
 def test_a_host_that_cannot_be_read_is_exit_1_and_the_others_are_verified(
@@ -218,7 +236,7 @@ def test_nothing_is_left_open(nodes: lab.Lab) -> None:
             assert host.file("/etc/passwd").contains("root")
         assert open_files() > before
     assert (open_files(), threading.active_count()) == (before, threads)
-    assert logs.logins == each(nodes, 1)
+    assert logs.connections == each(nodes, 1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -234,7 +252,8 @@ def test_plain_pytest_runs_tests_and_playbooks_over_one_connection_a_host(
     assert "FAILED play.yaml::conntrack-be-liberal[" in done.stdout
     assert "FAILED own/" not in done.stdout
     assert "ERROR" not in done.stdout
-    assert logs.logins == each(nodes, 1)
+    assert logs.connections == each(nodes, 1)
+    assert logs.are_closed()
     written = (tmp_path / "out.xml").read_text()
     assert 'name="test_root[fleet://web-001]"' in written
     assert 'name="our-fin-timeout[web-001]"' in written
