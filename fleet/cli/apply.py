@@ -106,7 +106,9 @@ def apply(
             plan=plan, hosts=hosts, state_dir=state_dir, who=who(), policy=policy, own_run_id=record.run_id
         )
         with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-            result = carry_out(lambda progress, stop: apply_plan(fleet, request, progress, stop))
+            result = carry_out(
+                lambda progress, stop: apply_plan(fleet, request, progress, stop), again=_again(record.run_id)
+            )
         record_outcome(record, result, plan)
         return result
 
@@ -120,7 +122,7 @@ def apply(
             recorded("apply", kept, playbook=plan.playbook, digest=plan.playbook_digest, run_id=run_id)
         )
         with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-            result = carry_out(lambda progress, stop: resume(fleet, request, progress, stop))
+            result = carry_out(lambda progress, stop: resume(fleet, request, progress, stop), again=_again(run_id))
         record_outcome(record, result, plan)
         return result
 
@@ -174,3 +176,7 @@ def _ask(plan: Plan, hosts: tuple[str, ...], *, yes: bool, verbosity: int | None
     explain(render_intent(intent, width=message_width()))
     if count := hosts_to_change(intent):
         confirm(f"Apply this to {count_hosts(count)}?", yes=yes)
+
+
+def _again(run_id: str) -> str:
+    return f"fleet apply --resume {run_id}"

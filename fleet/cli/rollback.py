@@ -79,18 +79,22 @@ def rollback(
             run_id=run, hosts=hosts, state_dir=state_dir, who=who(), force=force, own_run_id=record.run_id
         )
         with Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers) as fleet:
-            result = carry_out(lambda progress, stop: take_back(fleet, request, progress, stop))
+            result = carry_out(
+                lambda progress, stop: take_back(fleet, request, progress, stop), again=f"fleet rollback {run}"
+            )
         record_outcome(record, result, plan)
         tell(result, form=form, verbosity=verbose, output=output)
 
 
 def _list(state_dir: Path, *, form: Format, output: Path | None) -> None:
-    found = runs(state_dir)
+    found, damaged = runs(state_dir)
     active = {each.result.run_id for each in found if each.active}
     results = [each.result for each in found]
     if form is Format.JSON:
         show(runs_json(results, active=active), output)
     elif results:
         show(render_runs(results, active=active, width=terminal_width() if output is None else None), output)
-    else:
+    elif not damaged:
         note(f"no run in {state_dir}")
+    for problem in damaged:
+        note(f"not listed: {problem}")

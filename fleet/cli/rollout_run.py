@@ -30,10 +30,6 @@ from fleet.transport.account import own_name
 _STOPPING: Final = (
     "stopping: hosts in flight are finished or undone; Ctrl-C again stops at once, and nodes undo themselves"
 )
-_STOPPED: Final = (
-    "stopped at once: nodes that were changed and not confirmed undo themselves; 'fleet apply --resume' with the newest"
-    " run of 'fleet rollback --list' asks them"
-)
 
 
 class Format(StrEnum):
@@ -48,18 +44,21 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the re
 VerboseOption = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Also what became of each change.")]
 
 
-def carry_out(run: Callable[[RolloutLines, Event], RunResult]) -> RunResult:
+def carry_out(run: Callable[[RolloutLines, Event], RunResult], *, again: str) -> RunResult:
     """Show how far a rollout is, and let signals stop it.
 
     Args:
         run: the rollout; it ends soon after the event is set.
+        again: the command that asks the nodes what became of it.
     """
     stop = Event()
     with rollout_progress() as progress, stopped_by_signals(stop, lambda: progress.note(_STOPPING)):
         try:
             return run(progress, stop)
         except KeyboardInterrupt:
-            progress.note(_STOPPED)
+            progress.note(
+                f"stopped at once: nodes that were changed and not confirmed undo themselves; ask them with: {again}"
+            )
             raise
 
 

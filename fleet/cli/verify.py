@@ -53,7 +53,7 @@ def verify(
         Path | None, typer.Option("--tests", metavar="PATH", help="Testinfra tests of your own to run beside it.")
     ] = None,
     independent: Annotated[
-        bool, typer.Option("--independent", help="Let testinfra read each setting for itself, once more.")
+        bool, typer.Option("--independent", help="Let testinfra read all that the tests rest on for itself.")
     ] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", dir_okay=False, help="Write JUnit XML too.")

@@ -27,15 +27,16 @@ class RunSummary:
     active: bool
 
 
-def runs(state_dir: Path) -> tuple[RunSummary, ...]:
-    """All runs, newest first.
-
-    Raises:
-        FleetError: a journal cannot be read.
-    """
-    directories = [runs_directory(state_dir) / run_id for run_id in run_ids(state_dir)]
-    found = [RunSummary(result=read_journal(each)[0].result, active=_is_held(each)) for each in directories]
-    return tuple(sorted(found, key=lambda each: each.result.started, reverse=True))
+def runs(state_dir: Path) -> tuple[tuple[RunSummary, ...], tuple[str, ...]]:
+    """All runs, newest first, and what is wrong with the journals that cannot be read."""
+    found, damaged = [], []
+    for run_id in run_ids(state_dir):
+        directory = runs_directory(state_dir) / run_id
+        try:
+            found.append(RunSummary(result=read_journal(directory)[0].result, active=_is_held(directory)))
+        except FleetError as error:
+            damaged.append(str(error))
+    return tuple(sorted(found, key=lambda each: each.result.started, reverse=True)), tuple(damaged)
 
 
 def result_of(run_id: str, state_dir: Path) -> RunResult:

@@ -194,7 +194,11 @@ def test_ctrl_c_twice_ends_at_once_and_the_run_can_be_taken_up_again(nodes: lab.
         interrupt(process)
         code, out, error = ended(process)
     assert (code, out) == (130, "")
-    assert "stopped at once" in error
+    [run] = (tmp_path / "state" / "runs").iterdir()
+    assert (
+        f"stopped at once: nodes that were changed and not confirmed undo themselves; ask them with: fleet apply --resume {run.name}\n"
+        in error
+    )
     assert "Traceback" not in error
     assert state_of(nodes) == before
     (tmp_path / "go").touch()

@@ -14,7 +14,7 @@ from support.fakenodes import FakeNodes, Fault, Step, Watcher, fake_nodes, names
 
 from fleet.model.errors import DocumentError, FleetError, UsageError
 from fleet.model.rollout import Rollout, RunResult, UndoScope
-from fleet.rollout import ApplyRequest, apply, plan_of, runs
+from fleet.rollout import ApplyRequest, apply, plan_of, result_of, runs
 from fleet.rollout.events import Begun, Intent, Told, event_line, read_event
 from fleet.rollout.journal import Journal
 from fleet.rollout.runs import read_journal, run_directory
@@ -160,7 +160,7 @@ def test_a_last_line_that_was_cut_off_is_left_out_and_taken_away_when_the_run_go
     path = journal_of(tmp_path, result.run_id)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event":"host","at":"2026-')
-    assert [each.result for each in runs(tmp_path)] == [result]
+    assert [each.result for each in runs(tmp_path)[0]] == [result]
     with Journal.reopen(tmp_path, result.run_id) as journal:
         journal.tell(result.hosts["n001"])
     lines = path.read_bytes().splitlines()
@@ -185,32 +185,42 @@ def test_damage_elsewhere_is_named_with_its_line(fake_nodes: Make, tmp_path: Pat
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:2], line, *lines[2:]]) + b"\n")
     with pytest.raises(FleetError, match=r"journal\.jsonl is damaged") as caught:
-        runs(tmp_path)
+        result_of(result.run_id, tmp_path)
     assert told in str(caught.value)
 
 
 def test_two_controllers_do_not_share_a_run(fake_nodes: Make, tmp_path: Path) -> None:
     result = carry_out(fake_nodes(names(1)), tmp_path)
     with Journal.reopen(tmp_path, result.run_id):
-        assert [each.active for each in runs(tmp_path)] == [True]
+        assert [each.active for each in runs(tmp_path)[0]] == [True]
         with (
             pytest.raises(UsageError, match="is going on elsewhere: wait for its end"),
             Journal.reopen(tmp_path, result.run_id),
         ):
             pass
-    assert [each.active for each in runs(tmp_path)] == [False]
+    assert [each.active for each in runs(tmp_path)[0]] == [False]
 
 
 def test_runs_are_listed_newest_first_and_one_that_is_not_there_is_named(fake_nodes: Make, tmp_path: Path) -> None:
-    assert runs(tmp_path) == ()
+    assert runs(tmp_path) == ((), ())
     with pytest.raises(UsageError, match=r"no run 'r' in .* \(there is none; fleet rollback --list shows them\)"):
         plan_of("r", tmp_path)
     nodes = fake_nodes(names(1))
     done = [carry_out(nodes, tmp_path).run_id for _ in range(2)]
-    assert {each.result.run_id for each in runs(tmp_path)} == set(done)
-    assert [each.result.run_id for each in runs(tmp_path)] == done[::-1]
+    assert {each.result.run_id for each in runs(tmp_path)[0]} == set(done)
+    assert [each.result.run_id for each in runs(tmp_path)[0]] == done[::-1]
     with pytest.raises(UsageError, match=r"no run '\.\./x'"):
         plan_of("../x", tmp_path)
+
+
+def test_a_damaged_journal_does_not_hide_the_other_runs(fake_nodes: Make, tmp_path: Path) -> None:
+    nodes = fake_nodes(names(1))
+    good, bad = (carry_out(nodes, tmp_path).run_id for _ in range(2))
+    journal = tmp_path / "runs" / bad / "journal.jsonl"
+    journal.write_bytes(b"{\n" + journal.read_bytes())
+    found, [damaged] = runs(tmp_path)
+    assert [each.result.run_id for each in found] == [good]
+    assert damaged.startswith(f"{journal} is damaged: ")
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run_in_words(fake_nodes: Make, tmp_path: Path) -> None:
