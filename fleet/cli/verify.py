@@ -95,6 +95,8 @@ def verify(
             with session(nodes):
                 suite = Suite(policy, nodes, independent=independent, today=datetime.now(UTC).date())
                 suite.read(suite.names)
+                # Before each test pytest goes through all loggers, unguarded; SQLAlchemy makes some as it is loaded.
+                record.wait()
                 result = run_tests(
                     Request(playbook=playbook, path=path, suite=suite, tests=tests, junit=junit, run_id=record.run_id)
                 )

@@ -49,6 +49,7 @@ class Recorder:
         self._location = location
         self._begin = begin
         self._opened: Future[History] = Future()
+        self._thread: Thread | None = None
         self._outcome: Callable[[], Outcome] | None = None
         self._is_ended = False
 
@@ -56,7 +57,13 @@ class Recorder:
         """Record the beginning, in a thread."""
         if self._location is not None:
             # Nobody waits for a server that does not answer once all else is done.
-            Thread(target=self._open, args=(self._location,), name="fleet-history", daemon=True).start()
+            self._thread = Thread(target=self._open, args=(self._location,), name="fleet-history", daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the beginning is recorded, or cannot be, for what must not run beside that."""
+        if self._thread is not None:
+            self._thread.join(_LONGEST_WAIT)
 
     def history(self) -> "History":
         """The open history.
