@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -93,12 +94,22 @@ class Logs:
     def connections(self) -> dict[str, int]:
         return self.count("Connection from")
 
-    def are_closed(self) -> bool:
-        """Whether all of them end, which a server may note a moment after its client has gone."""
+    def wait_for_close(self) -> None:
+        """See all of them end, which a server may note a moment after its client has gone."""
         deadline = monotonic() + 20
-        while self.count("Closing connection to") != self.connections and monotonic() < deadline:
+        while open_ := self._open():
+            if monotonic() > deadline:
+                raise AssertionError(f"not closed: {open_}")
             sleep(0.05)
-        return self.count("Closing connection to") == self.connections
+
+    def _open(self) -> list[str]:
+        return [
+            f"{name} port {port}"
+            for name, path in self._paths.items()
+            for text in [path.read_bytes()[self._start[name] :].decode(errors="replace")]
+            for port in re.findall(r"Connection from \S+ port (\d+) ", text)
+            if not re.search(rf"Closing connection to \S+ port {port}\b", text)
+        ]
 
     @property
     def commands(self) -> dict[str, int]:
@@ -170,7 +181,7 @@ def test_an_independent_reading_agrees_with_the_probe_over_the_same_connection(
             ("skipped", True)
         }
     assert logs.connections == each(nodes, 2)
-    assert logs.are_closed()
+    logs.wait_for_close()
     assert min(logs.commands.values()) > 60
 
 
@@ -249,7 +260,7 @@ def test_plain_pytest_runs_tests_and_playbooks_over_one_connection_a_host(
     assert "FAILED own/" not in done.stdout
     assert "ERROR" not in done.stdout
     assert logs.connections == each(nodes, 1)
-    assert logs.are_closed()
+    logs.wait_for_close()
     written = (tmp_path / "out.xml").read_text()
     assert 'name="test_root[fleet://web-001]"' in written
     assert 'name="our-fin-timeout[web-001]"' in written
