@@ -96,6 +96,22 @@ HistoryOption = Annotated[
     ),
 ]
 
+NotifyOption = Annotated[
+    list[str] | None,
+    typer.Option("--notify", metavar="TARGET", help="Tell a target of the notify file what has changed; repeatable."),
+]
+NotifyFileOption = Annotated[
+    Path,
+    typer.Option(
+        "--notify-file", envvar="FLEET_NOTIFY_FILE", metavar="FILE", help="Where the targets of --notify are."
+    ),
+]
+MetricsOption = Annotated[
+    Path | None,
+    typer.Option("--metrics", metavar="FILE", dir_okay=False, help="Write Prometheus text for the textfile collector."),
+]
+
+DEFAULT_NOTIFY_FILE: Final = Path("notify.yaml")
 DEFAULT_STATE_DIR: Final = Path(".fleet")
 DEFAULT_LIMITS = TimeLimits()
 

@@ -86,27 +86,37 @@ class DriftJson(BaseModel):
 
 def drift_json(report: DriftReport) -> str:
     """The JSON text of ``fleet drift -f json``."""
-    found = {state: drift_items(report, state) for state in DRIFT_STATES}
     document = DriftJson(
         schema="fleet.drift/1",
-        run=DriftRunJson(
-            id=report.run_id,
-            started=report.started,
-            finished=report.finished,
-            playbook=clean(report.playbook),
-            playbook_digest=report.digest,
-            version=report.version,
-        ),
-        summary=DriftSummaryJson(
-            hosts=len(report.hosts),
-            **drift_counts(report),
-            **{state: len(items) for state, items in found.items()},
-            new=sum(is_new(item, report) for item in found["open"]),
-        ),
+        run=run_json(report),
+        summary=summary_json(report),
         notes=[*map(clean, report.notes)],
         hosts={clean(name): _host(host) for name, host in report.hosts.items()},
     )
     return json_text(document)
+
+
+def run_json(report: DriftReport) -> DriftRunJson:
+    """Which run a check was."""
+    return DriftRunJson(
+        id=report.run_id,
+        started=report.started,
+        finished=report.finished,
+        playbook=clean(report.playbook),
+        playbook_digest=report.digest,
+        version=report.version,
+    )
+
+
+def summary_json(report: DriftReport) -> DriftSummaryJson:
+    """What a check adds up to."""
+    found = {state: drift_items(report, state) for state in DRIFT_STATES}
+    return DriftSummaryJson(
+        hosts=len(report.hosts),
+        **drift_counts(report),
+        **{state: len(items) for state, items in found.items()},
+        new=sum(is_new(item, report) for item in found["open"]),
+    )
 
 
 def _host(host: HostDrift) -> HostDriftJson:
@@ -114,11 +124,12 @@ def _host(host: HostDrift) -> HostDriftJson:
     return HostDriftJson(
         status=host.status,
         error=None if error is None else DriftErrorJson(kind=error.kind, message=clean(error.message)),
-        items=[*map(_item, host.items)],
+        items=[*map(item_json, host.items)],
     )
 
 
-def _item(item: DriftItem) -> DriftItemJson:
+def item_json(item: DriftItem) -> DriftItemJson:
+    """One difference."""
     seen = item.deviation
     return DriftItemJson(
         state=item.state,

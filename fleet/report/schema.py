@@ -14,6 +14,7 @@ from fleet.report.drift_json import DriftJson
 from fleet.report.facts_json import FactsJson, FactsSchema
 from fleet.report.history_json import HistoryJson
 from fleet.report.inventory_json import InventoryJson
+from fleet.report.notify_json import NotificationJson
 from fleet.report.prove_json import ProofJson
 from fleet.report.run_json import ApplyJson
 from fleet.report.runs_json import RunsJson
@@ -34,6 +35,7 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
         "facts": {"$schema": DIALECT, **FactsJson.model_json_schema(schema_generator=FactsSchema)},
         "history": {"$schema": DIALECT, **HistoryJson.model_json_schema()},
         "inventory": {"$schema": DIALECT, **InventoryJson.model_json_schema()},
+        "notification": {"$schema": DIALECT, **NotificationJson.model_json_schema()},
         "plan": {"$schema": DIALECT, **PlanJson.model_json_schema()},
         "playbook": {"$schema": DIALECT, **PlaybookDocument.model_json_schema()},
         "profile": {"$schema": DIALECT, **ProfileDocument.model_json_schema()},

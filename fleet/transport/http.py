@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
@@ -27,7 +28,15 @@ _CHUNK = 65536
 
 
 class HttpError(Exception):
-    """The server gave no answer; the message follows its address and is safe to print."""
+    """The server gave no answer; the message follows its address and is safe to print.
+
+    Attributes:
+        may_pass: the same request may be answered a moment later.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,16 @@ class HttpAnswer:
     status: int
     body: bytes
     location: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        """The server did what it was asked for."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def may_pass(self) -> bool:
+        """The same request may be answered otherwise a moment later."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def get(url: str, *, timeout: float, authorization: Secret | None = None, most: int = MOST_BYTES) -> HttpAnswer:
@@ -53,25 +72,49 @@ def get(url: str, *, timeout: float, authorization: Secret | None = None, most: 
     Raises:
         HttpError: there is no answer, or not a whole one.
     """
-    parts = urlsplit(url)
-    is_here = _is_loopback(parts.hostname or "")
+    # S310: the opener of `_answer` knows http and https only.
+    return _answer(Request(url), timeout=timeout, authorization=authorization, most=most)  # noqa: S310
+
+
+def post(url: Secret, document: bytes, *, timeout: float, authorization: Secret | None = None) -> HttpAnswer:
+    """Send a JSON document once; else as `get`.
+
+    Args:
+        url: http or https; what knows its path and query may write there, so no message shows them.
+        document: the body.
+        timeout: seconds for all of it.
+        authorization: the header of that name; sent only over TLS or to this machine itself.
+
+    Raises:
+        HttpError: there is no answer, or not a whole one.
+    """
+    request = Request(  # noqa: S310 see above
+        url.reveal(), data=document, headers={"Content-Type": "application/json"}, method="POST"
+    )
+    hidden = (request.selector,) if request.selector.strip("/") else ()
+    return _answer(request, timeout=timeout, authorization=authorization, most=MOST_BYTES, hidden=hidden)
+
+
+def _answer(
+    request: Request, *, timeout: float, authorization: Secret | None, most: int, hidden: tuple[str, ...] = ()
+) -> HttpAnswer:
+    parts = urlsplit(request.full_url)
+    is_here = is_loopback(parts.hostname or "")
     if authorization is not None and parts.scheme != "https" and not is_here:
         raise HttpError("the credentials would go over the network in the clear: use https")
-    request = Request(url)  # noqa: S310 the opener below knows http and https only
-    credentials = ""
     if authorization is not None:
         header = authorization.reveal()
         if not header.isascii() or not header.isprintable():
             raise HttpError("the credentials have a character that a header cannot carry, such as a line break")
         request.add_unredirected_header("Authorization", header)
-        credentials = header.partition(" ")[2]
+        hidden = (*hidden, header.partition(" ")[2])
     deadline = monotonic() + timeout
     opener = OpenerDirector()  # bare: nothing in it follows a redirect or raises for a status
     for handler in (ProxyHandler({} if is_here else None), _Handler(deadline)):
         opener.add_handler(handler)
     # Looking up a name takes no limit, so the thread is left behind when it does not end in time.
     answer: SimpleQueue[HttpAnswer | HttpError] = SimpleQueue()
-    ask = partial(_ask, opener, request, timeout=timeout, most=most, credentials=credentials)
+    ask = partial(_ask, opener, request, timeout=timeout, most=most, hidden=hidden)
     Thread(target=lambda: answer.put(ask()), name="http", daemon=True).start()
     try:
         outcome = answer.get(timeout=remaining(deadline))
@@ -83,7 +126,7 @@ def get(url: str, *, timeout: float, authorization: Secret | None = None, most: 
 
 
 def _ask(
-    opener: OpenerDirector, request: Request, *, timeout: float, most: int, credentials: str
+    opener: OpenerDirector, request: Request, *, timeout: float, most: int, hidden: tuple[str, ...]
 ) -> HttpAnswer | HttpError:
     try:
         with opener.open(request, timeout=timeout) as response:
@@ -94,19 +137,21 @@ def _ask(
                     return HttpError(f"the answer is longer than {most} bytes: ask for less")
             if response.length:
                 return HttpError(f"the answer was cut off after {len(body)} bytes")
-            text = _masked(body.decode("latin-1"), credentials)
-            location = _masked(response.headers.get("Location", ""), credentials)
+            text = _masked(body.decode("latin-1"), hidden)
+            location = _masked(response.headers.get("Location", ""), hidden)
             return HttpAnswer(status=response.status, body=text.encode("latin-1"), location=location)
     except (OSError, HTTPException, ValueError) as error:
-        return _explained(error, timeout, credentials)
+        return _explained(error, timeout, hidden)
 
 
-def _masked(text: str, credentials: str) -> str:
+def _masked(text: str, hidden: tuple[str, ...]) -> str:
     """What a server says, without the credentials that it was sent: some repeat the request in their errors."""
-    return text.replace(credentials, "***") if credentials else text
+    for secret in hidden:
+        text = text.replace(secret, "***") if secret else text
+    return text
 
 
-def _explained(error: Exception, timeout: float, credentials: str) -> HttpError:
+def _explained(error: Exception, timeout: float, hidden: tuple[str, ...]) -> HttpError:
     reason = error.reason if isinstance(error, URLError) else error
     match reason:
         case TimeoutError():
@@ -117,19 +162,20 @@ def _explained(error: Exception, timeout: float, credentials: str) -> HttpError:
         case ssl.SSLError():
             return HttpError(f"TLS fails: {printable(reason.reason or str(reason), 200)}")
         case socket.gaierror():
-            return HttpError(f"the name is not known: {reason.strerror}")
+            return HttpError(f"the name is not known: {reason.strerror}", may_pass=True)
         case OSError():
-            return HttpError(f"no connection: {printable(reason.strerror or str(reason), 200)}")
+            return HttpError(f"no connection: {printable(reason.strerror or str(reason), 200)}", may_pass=True)
         case _:
-            said = _masked(str(reason), credentials) or type(reason).__name__
+            said = _masked(str(reason), hidden) or type(reason).__name__
             return HttpError(f"the answer is not one of HTTP: {printable(said, 200)}")
 
 
 def _too_slow(timeout: float) -> HttpError:
-    return HttpError(f"there was no whole answer within {timeout:g} s")
+    return HttpError(f"there was no whole answer within {timeout:g} s", may_pass=True)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine itself, so that nothing goes over a network."""
     if host == "localhost":
         return True
     try:

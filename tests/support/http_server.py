@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _TLS = b"\x16"
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 class Server:
@@ -24,12 +26,14 @@ class Server:
     Attributes:
         url: without a path.
         requests: what was received, up to the empty line, in order.
+        bodies: what came after that line, likewise.
         over: set at the end of the test, for answers that go on for ever.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.requests: list[str] = []
+        self.bodies: list[bytes] = []
         self.over = Event()
 
 
@@ -42,6 +46,16 @@ def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Answer:
     def answer(connection: socket.socket, _: Server) -> None:
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         connection.sendall(head.encode() + body)
+
+    return answer
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """One answer after the other, and the last one for good."""
+    left = list(answers)
+
+    def answer(connection: socket.socket, server: Server) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(connection, server)
 
     return answer
 
@@ -107,11 +121,18 @@ def _converse(connection: socket.socket, server: Server, context: ssl.SSLContext
         connection = context.wrap_socket(connection, server_side=True)
     with connection:
         request = b""
-        while not request.endswith(b"\r\n\r\n") and not request.startswith(_TLS):
+        while b"\r\n\r\n" not in request and not request.startswith(_TLS):
             if not (data := connection.recv(65536)):
                 return
             request += data
-        server.requests.append(request.decode(errors="replace"))
+        head, line, body = request.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        while length and len(body) < int(length[1]):
+            if not (data := connection.recv(65536)):
+                return
+            body += data
+        server.requests.append((head + line).decode(errors="replace"))
+        server.bodies.append(body)
         answer(connection, server)
 
 

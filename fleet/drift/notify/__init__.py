@@ -1,0 +1,1 @@
+"""Telling others what a drift check has opened and closed."""

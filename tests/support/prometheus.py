@@ -1,0 +1,32 @@
+"""Prometheus' own checks, where they can be had, and its own parser."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def promtool(*arguments: str, given: str = "") -> str:
+    """Run promtool and give what it printed; skips where there is none."""
+    if shutil.which("promtool") is None:
+        pytest.skip("needs promtool: apt-get install --no-install-recommends prometheus")
+    done = subprocess.run(
+        ["promtool", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def samples(text: str) -> Samples:
+    """Values by name and labels, in the order of the labels' names."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
