@@ -20,6 +20,7 @@ _NAMES = (
     "apply",
     "verify",
     "drift",
+    "schedule",
     "rollback",
     "prove",
     "diagnose",
@@ -28,7 +29,7 @@ _NAMES = (
     "schema",
     "lab",
 )
-_GROUPS = {"history", "lab"}
+_GROUPS = {"history", "lab", "schedule"}
 _SETTINGS: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 

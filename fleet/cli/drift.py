@@ -2,14 +2,13 @@
 
 import os
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
 from fleet.cli import options
-from fleet.cli.output import check_output, complain, note, show, terminal_width
+from fleet.cli.output import check_metrics, check_output, complain, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
@@ -107,14 +106,3 @@ def _told(result: DriftReport, form: Format, verbosity: int, width: int | None) 
     if form is Format.JSON:
         return drift_json(result)
     return render_drift(result, verbosity=verbosity, width=width)
-
-
-def check_metrics(metrics: Path | None) -> None:
-    """Refuse, before a long run, a file that the textfile collector would not read, or that cannot be written.
-
-    Raises:
-        UsageError: it is such a file.
-    """
-    if metrics is not None and metrics.suffix != ".prom":
-        raise UsageError(f"--metrics {metrics}: the textfile collector reads only files whose names end in .prom")
-    check_output(metrics)

@@ -87,6 +87,17 @@ def check_output(output: Path | None) -> None:
         raise UsageError(f"cannot write {output}: the directory {output.parent} is not writable")
 
 
+def check_metrics(metrics: Path | None) -> None:
+    """Refuse, before a long run, a file that the textfile collector would not read, or that cannot be written.
+
+    Raises:
+        UsageError: it is such a file.
+    """
+    if metrics is not None and metrics.suffix != ".prom":
+        raise UsageError(f"--metrics {metrics}: the textfile collector reads only files whose names end in .prom")
+    check_output(metrics)
+
+
 def show(result: RenderableType, output: Path | None) -> None:
     """Write a result to stdout, or to a file: whole, or not at all.
 

@@ -1,6 +1,5 @@
 """The file that says who is told of drift, and by which secret URL."""
 
-import stat
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import pydantic
 
 from fleet.document import Document, StrictModel, did_you_mean, load_mapping, validate
-from fleet.model.errors import DocumentError, UsageError
+from fleet.drift.private import check_private
+from fleet.model.errors import UsageError
 from fleet.model.notify import NotifyKind, NotifyTarget
 from fleet.model.secret import Secret
 from fleet.transport.http import is_loopback
@@ -49,16 +49,30 @@ def load_targets(path: Path, names: Iterable[str], environment: Mapping[str, str
     Raises:
         UsageError: the file does not load, others may read a URL in it, a name is not in it, or a URL is none.
     """
-    wanted = tuple(dict.fromkeys(names))
-    if not wanted:
+    if not (wanted := tuple(names)):
         return ()
+    document, targets = _chosen(path, wanted)
+    return tuple(_target(document, name, target, environment) for name, target in targets.items())
+
+
+def check_targets(path: Path, names: Iterable[str]) -> None:
+    """Refuse names that a later run, in an environment of its own, would not find.
+
+    Raises:
+        UsageError: the file does not load, or a name is not in it.
+    """
+    if wanted := tuple(names):
+        _chosen(path, wanted)
+
+
+def _chosen(path: Path, names: tuple[str, ...]) -> tuple[Document, Mapping[str, TargetDocument]]:
     document = load_mapping(path)
     targets = validate(document, NotifyDocument).targets
-    for name in wanted:
+    for name in names:
         if name not in targets:
             hint = did_you_mean(name, targets) or f"it has: {', '.join(sorted(targets)) or 'none'}"
             raise UsageError(f"no notification target '{name}' in {path} ({hint})")
-    return tuple(_target(document, name, targets[name], environment) for name in wanted)
+    return document, {name: targets[name] for name in names}
 
 
 def _target(document: Document, name: str, target: TargetDocument, environment: Mapping[str, str]) -> NotifyTarget:
@@ -66,7 +80,7 @@ def _target(document: Document, name: str, target: TargetDocument, environment: 
     if (target.url is None) == (target.url_env is None):
         raise document.error("give either url, or url_env with the name of a variable", where)
     if target.url is not None:
-        _check_private(document)
+        check_private(Path(document.path), hint=", or name a variable with url_env")
     url = target.url if target.url_env is None else environment.get(target.url_env, "")
     if not url:
         raise document.error(f"the variable {target.url_env} is not set, so there is no URL", where)
@@ -97,13 +111,3 @@ def _login(parts: SplitResult) -> Secret | None:
         return None
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return Secret("Basic " + b64encode(login.encode()).decode())
-
-
-def _check_private(document: Document) -> None:
-    mode = Path(document.path).stat().st_mode
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise DocumentError(
-            "others may read the URLs in it, and who knows one may write there",
-            path=document.path,
-            hint=f"chmod 600 {document.path}, or name a variable with url_env",
-        )

@@ -216,7 +216,7 @@ def test_file_with_urls_that_others_may_read_is_refused_and_one_without_is_not(t
     path = tmp_path / "notify.yaml"
     path.write_text("targets:\n  a: {kind: json, url: https://x.example/s}\n  b: {kind: json, url_env: HOOK}\n")
     path.chmod(0o644)
-    with pytest.raises(UsageError, match=r"others may read the URLs in it.*chmod 600"):
+    with pytest.raises(UsageError, match=r"others may read the secrets in it.*chmod 600"):
         load_targets(path, ["a"], {})
     [loaded] = load_targets(path, ["b"], {"HOOK": "https://y.example/s"})
     assert loaded.url.reveal() == "https://y.example/s"
