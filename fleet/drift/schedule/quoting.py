@@ -4,11 +4,16 @@ Rules: https://www.freedesktop.org/software/systemd/man/latest/systemd.service.h
 https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from fleet.model.errors import UsageError
 from fleet.model.text import printable
+
+_OF_A_PATTERN: Final = re.compile(r"[\\*?\[\]{}]")
+_NOT_IN_A_PROGRAM: Final = frozenset("\"'\\")
 
 
 def command_line(words: Iterable[str]) -> str:
@@ -17,9 +22,11 @@ def command_line(words: Iterable[str]) -> str:
     Raises:
         UsageError: a word cannot stand in a unit file.
     """
-    program, *arguments = (_quoted(word) for word in words)
+    program, *arguments = words
+    if _NOT_IN_A_PROGRAM & frozenset(program):
+        raise UsageError(f"systemd cannot start '{printable(program, 500)}': its path has a quote or a backslash")
     # Variables are looked for in arguments only.
-    return " ".join((program, *(each.replace("$", "$$") for each in arguments)))
+    return " ".join((_quoted(program), *(_quoted(each).replace("$", "$$") for each in arguments)))
 
 
 def path_list(paths: Iterable[Path]) -> str:
@@ -37,6 +44,15 @@ def single_path(path: Path) -> str:
     if text != text.strip() or text.endswith("\\"):
         raise UsageError(f"systemd cannot use '{printable(text, 500)}': its name ends with a blank or a backslash")
     return text.replace("%", "%%")
+
+
+def one_match(path: Path) -> str:
+    """The value of ``EnvironmentFile=``, which systemd takes for a pattern of file names.
+
+    Raises:
+        UsageError: as for `single_path`.
+    """
+    return _OF_A_PATTERN.sub(r"\\\g<0>", single_path(path))
 
 
 def _quoted(word: str) -> str:

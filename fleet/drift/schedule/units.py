@@ -6,7 +6,7 @@ What each setting takes away: https://www.freedesktop.org/software/systemd/man/l
 from pathlib import Path
 from typing import Final
 
-from fleet.drift.schedule.quoting import command_line, path_list, single_path
+from fleet.drift.schedule.quoting import command_line, one_match, path_list, single_path
 from fleet.model.schedule import Schedule
 
 MARK: Final = "# Made by `fleet schedule install`, and removed by `fleet schedule remove`."
@@ -35,6 +35,7 @@ CapabilityBoundingSet=
 DevicePolicy=closed
 KeyringMode=private
 PrivateDevices=yes
+PrivateMounts=yes
 PrivateTmp=yes
 PrivateUsers=yes
 ProtectClock=yes
@@ -71,7 +72,7 @@ def service_unit(schedule: Schedule, *, of_root: bool, known_hosts: Path) -> str
         lines += ["Wants=network-online.target", "After=network-online.target"]
     lines += ["", "[Service]", "Type=oneshot", f"WorkingDirectory={single_path(schedule.directory)}"]
     if schedule.environment is not None:
-        lines.append(f"EnvironmentFile={single_path(schedule.environment)}")
+        lines.append(f"EnvironmentFile={one_match(schedule.environment)}")
     lines += [
         f"ExecStart={command_line(schedule.command)}",
         "# Open drift is told, and is no failure of the check.",
