@@ -25,12 +25,16 @@ system:
 browser:
 	@sh tools/setup.sh browser
 
+.PHONY: promtool
+promtool: $(VENV)/.ready
+	@sh tools/setup.sh promtool $(BIN)
+
 .PHONY: demo
 demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet of real nodes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tools/demo.sh
 
 .PHONY: test
-test: system browser $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
+test: system browser promtool $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
 	@$(BIN)/pytest -n auto tests/unit $(PYTEST_ARGS)
 	@$(BIN)/pytest --ignore tests/unit $(PYTEST_ARGS)
 

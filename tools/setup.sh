@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh vm` for those that its machines
-# need, `setup.sh browser` for the one that the tests of the report page need, `setup.sh venv DIR` for Python packages.
+# need, `setup.sh browser` for the one that the tests of the report page need, `setup.sh promtool DIR` for the one that
+# checks the alert rules, `setup.sh venv DIR` for Python packages.
 set -eu
 
 # Ubuntu has no packages of it, only a snap; there the tests look for any Chromium or Chrome with its driver.
@@ -64,6 +65,24 @@ browser() {
     fi
 }
 
+# Its package also has a server that would run from the next boot on: so only this one file is taken out of it.
+promtool() {
+    ! has_program promtool && [ ! -x "$1/promtool" ] || return 0
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say 'no apt-get on this machine, so the alert rules are tested only if you install promtool (of Prometheus)'
+        return 0
+    fi
+    say "putting promtool into $1"
+    [ "$(id -u)" -ne 0 ] || apt-get -qq update >&2
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    (cd "$folder" && apt-get -qq download prometheus >/dev/null 2>&1 && dpkg-deb --extract prometheus_*.deb .) || {
+        say 'the package prometheus cannot be had, so the alert rules are not tested'
+        return 0
+    }
+    install -m 755 "$folder/usr/bin/promtool" "$1/promtool"
+}
+
 packages() {
     missing=$(missing_packages "$1")
     missing=${missing% }
@@ -97,9 +116,10 @@ case ${1:-} in
     system) system ;;
     vm) vm ;;
     browser) browser ;;
+    promtool) promtool "${2:?directory}" ;;
     venv) venv "${2:?directory}" ;;
     *)
-        say 'usage: setup.sh system | setup.sh vm | setup.sh browser | setup.sh venv DIR'
+        say 'usage: setup.sh system | setup.sh vm | setup.sh browser | setup.sh promtool DIR | setup.sh venv DIR'
         exit 2
         ;;
 esac

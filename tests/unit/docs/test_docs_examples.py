@@ -9,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from fleet.document import load_mapping, parse, validate
+from fleet.drift.notify.targets import load_targets
 from fleet.policy.playbook import load_playbook
 from fleet.report.schema import schemas
 from fleet.runner.documents import DefaultsFile, ElementsFile
@@ -24,7 +25,20 @@ def examples(page: str, language: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["apply", "audit", "diagnose", "drift", "facts", "history", "inventory", "plan", "prove", "runs", "verify"],
+    [
+        "apply",
+        "audit",
+        "diagnose",
+        "drift",
+        "facts",
+        "history",
+        "inventory",
+        "notification",
+        "plan",
+        "prove",
+        "runs",
+        "verify",
+    ],
 )
 def test_the_json_of_the_documentation_holds_to_the_schema(name: str) -> None:
     (example,) = examples("json.md", f"json fleet.{name}/1")
@@ -49,6 +63,15 @@ def test_the_inventory_of_the_documentation_loads() -> None:
     assert "k3s-agent-1" in validate(parse(hosts.encode(), "hosts.yaml"), ElementsFile).root
     assert "k3s" in validate(parse(groups.encode(), "groups.yaml"), ElementsFile).root
     assert validate(parse(defaults.encode(), "defaults.yaml"), DefaultsFile).username == "ops"
+
+
+def test_the_notification_targets_of_the_documentation_load(tmp_path: Path) -> None:
+    (text,) = examples("notify.md", "yaml")
+    path = tmp_path / "notify.yaml"
+    path.write_text(text)
+    path.chmod(0o600)
+    loaded = load_targets(path, ["ops", "team", "pager", "inventory"], {"OPS_WEBHOOK": "https://hooks.example/x"})
+    assert [each.kind for each in loaded] == ["slack", "mattermost", "alertmanager", "json"]
 
 
 def test_the_playbook_and_the_profile_of_the_documentation_load(tmp_path: Path) -> None:
