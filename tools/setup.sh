@@ -66,8 +66,10 @@ browser() {
 }
 
 # Its package also has a server that would run from the next boot on: so only this one file is taken out of it.
-promtool() {
-    ! has_program promtool && [ ! -x "$1/promtool" ] || return 0
+promtool_into() {
+    if has_program promtool || [ -x "$1/promtool" ]; then
+        return 0
+    fi
     if ! command -v apt-get >/dev/null 2>&1; then
         say 'no apt-get on this machine, so the alert rules are tested only if you install promtool (of Prometheus)'
         return 0
@@ -116,7 +118,7 @@ case ${1:-} in
     system) system ;;
     vm) vm ;;
     browser) browser ;;
-    promtool) promtool "${2:?directory}" ;;
+    promtool) promtool_into "${2:?directory}" ;;
     venv) venv "${2:?directory}" ;;
     *)
         say 'usage: setup.sh system | setup.sh vm | setup.sh browser | setup.sh promtool DIR | setup.sh venv DIR'

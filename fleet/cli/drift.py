@@ -91,12 +91,12 @@ def drift(
         show(_told(result, form, verbose, terminal_width() if output is None else None), output)
         if output is not None:
             note(f"{render_drift_summary(result).plain}; written to {output}")
-        if metrics is not None:
-            show(drift_metrics(result, policy.name, is_remembered=is_remembered), metrics)
         messages = [Message(target=each, body=notification(result, policy.name, each)) for each in targets]
         untold = tell(messages, result.run_id, state_dir=state_dir)
         for each in untold:
             complain(f"{each.target} could not be told: {each.problem}")
+        if metrics is not None:
+            show(drift_metrics(result, policy.name, is_remembered=is_remembered), metrics)
         if is_remembered and not untold:
             record.is_ended()
         raise typer.Exit(EXIT_HOST_NOT_CHECKED if untold else drift_exit_code(result))

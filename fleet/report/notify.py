@@ -61,14 +61,14 @@ def _harmless(text: str) -> str:
 def _changes(report: DriftReport) -> DriftReport:
     hosts = {}
     for name, host in report.hosts.items():
-        items = tuple(each for each in host.items if each.state == "closed" or _is_opened(each, report))
+        items = tuple(each for each in host.items if _has_changed(each, report))
         if items:
             hosts[name] = replace(host, error=None, items=items)
     return replace(report, hosts=hosts)
 
 
-def _is_opened(item: DriftItem, report: DriftReport) -> bool:
-    return item.state == "open" and is_new(item, report)
+def _has_changed(item: DriftItem, report: DriftReport) -> bool:
+    return item.state == "closed" or (item.state == "open" and is_new(item, report))
 
 
 def _alerts(report: DriftReport, playbook: str, hold_hours: int) -> list[dict[str, object]]:

@@ -15,8 +15,8 @@ from fleet.model.notify import NotifyKind, NotifyTarget
 from fleet.model.secret import Secret
 from fleet.transport.http import is_loopback
 
-DAY_AND_AN_HOUR: Final = 25
-ALERTMANAGER_PATH: Final = "/api/v2/alerts"
+_DAY_AND_AN_HOUR: Final = 25
+_ALERTMANAGER_PATH: Final = "/api/v2/alerts"
 
 TargetName = Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
@@ -34,7 +34,7 @@ class TargetDocument(StrictModel):
     kind: NotifyKind
     url: str | None = None
     url_env: Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    hold_hours: Annotated[int, pydantic.Field(ge=1, le=9000)] = DAY_AND_AN_HOUR
+    hold_hours: Annotated[int, pydantic.Field(ge=1, le=9000)] = _DAY_AND_AN_HOUR
 
 
 class NotifyDocument(StrictModel):
@@ -99,7 +99,7 @@ def _target(document: Document, name: str, target: TargetDocument, environment: 
     is_secret = login is not None or target.kind in {"slack", "mattermost"}
     if is_secret and parts.scheme == "http" and not is_loopback(host):
         raise document.error("the URL is a secret, and would go over the network in the clear: use https", where)
-    path = parts.path.rstrip("/") + ALERTMANAGER_PATH if target.kind == "alertmanager" else parts.path
+    path = parts.path.rstrip("/") + _ALERTMANAGER_PATH if target.kind == "alertmanager" else parts.path
     sent = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path or "/", fragment="")
     return NotifyTarget(
         name=name, kind=target.kind, url=Secret(sent.geturl()), authorization=login, hold_hours=target.hold_hours

@@ -30,7 +30,11 @@ def command_line(words: Iterable[str]) -> str:
 
 
 def path_list(paths: Iterable[Path]) -> str:
-    """The value of a setting that takes several paths, such as ``ReadWritePaths=``."""
+    """The value of a setting that takes several paths, such as ``ReadWritePaths=``.
+
+    Raises:
+        UsageError: a path cannot stand in a unit file.
+    """
     return " ".join(_quoted(str(path)) for path in paths)
 
 
@@ -40,7 +44,7 @@ def single_path(path: Path) -> str:
     Raises:
         UsageError: it begins or ends with what systemd would cut off there.
     """
-    text = _checked(str(path))
+    text = one_line(str(path))
     if text != text.strip() or text.endswith("\\"):
         raise UsageError(f"systemd cannot use '{printable(text, 500)}': its name ends with a blank or a backslash")
     return text.replace("%", "%%")
@@ -55,13 +59,18 @@ def one_match(path: Path) -> str:
     return _OF_A_PATTERN.sub(r"\\\g<0>", single_path(path))
 
 
-def _quoted(word: str) -> str:
-    for char in ("\\", '"'):
-        word = word.replace(char, f"\\{char}")
-    return f'"{_checked(word)}"'.replace("%", "%%")
+def one_line(text: str) -> str:
+    """Text that is one line of a unit file, as it is.
 
-
-def _checked(text: str) -> str:
+    Raises:
+        UsageError: it is not.
+    """
     if not text.isprintable():
         raise UsageError(f"'{printable(text, 500)}' has a character that cannot stand in a unit file or a crontab")
     return text
+
+
+def _quoted(word: str) -> str:
+    for char in ("\\", '"'):
+        word = word.replace(char, f"\\{char}")
+    return f'"{one_line(word)}"'.replace("%", "%%")

@@ -6,7 +6,7 @@ What each setting takes away: https://www.freedesktop.org/software/systemd/man/l
 from pathlib import Path
 from typing import Final
 
-from fleet.drift.schedule.quoting import command_line, one_match, path_list, single_path
+from fleet.drift.schedule.quoting import command_line, one_line, one_match, path_list, single_path
 from fleet.model.schedule import Schedule
 
 MARK: Final = "# Made by `fleet schedule install`, and removed by `fleet schedule remove`."
@@ -89,13 +89,17 @@ def service_unit(schedule: Schedule, *, of_root: bool, known_hosts: Path) -> str
 
 
 def timer_unit(schedule: Schedule) -> str:
-    """The timer: a service that still runs is not started again."""
+    """The timer: a service that still runs is not started again.
+
+    Raises:
+        UsageError: the times cannot stand in a unit file.
+    """
     lines = [MARK, "[Unit]", f"Description=Checks of drift by fleet ({schedule.name})", "", "[Timer]"]
     if schedule.every is not None:
         delay = min(schedule.every // 10, _LONGEST_DELAY)
         lines += ["OnActiveSec=1min", f"OnUnitActiveSec={schedule.every}s", f"RandomizedDelaySec={delay}s"]
-    else:
+    elif schedule.calendar is not None:
         # A check that was missed while the machine was off is made up for.
-        lines += [f"OnCalendar={schedule.calendar}", "Persistent=true", "RandomizedDelaySec=2min"]
+        lines += [f"OnCalendar={one_line(schedule.calendar)}", "Persistent=true", "RandomizedDelaySec=2min"]
         lines.append("FixedRandomDelay=true")
     return "\n".join([*lines, "", "[Install]", "WantedBy=timers.target", ""])

@@ -228,16 +228,18 @@ def test_file_with_urls_that_others_may_read_is_refused_and_one_without_is_not(t
 
 
 def test_check_whose_target_cannot_be_told_ends_with_1_and_the_next_one_tells_it(tmp_path: Path) -> None:
-    write_playbook(tmp_path, PLAYBOOK.replace("at_least: 15, at_most: 40", "equals: 61"))
+    text = PLAYBOOK.replace("at_least: 15, at_most: 40", "equals: 61").replace("set: 30\n", "set: 61\n")
+    write_playbook(tmp_path, text)
     file = tmp_path / "notify.yaml"
     file.write_text("targets:\n  ops: {kind: json, url_env: HOOK}\n")
     arguments = ("drift", "hold.yaml", "--local", "--notify", "ops", "--metrics", "fleet.prom", "-f", "json")
     with serving(in_turn(says(b"", status="404 Gone"), OK)) as server:
         environment = {"HOOK": f"{server.url}/{SECRET}"}
         first = fleet(*arguments, cwd=tmp_path, env=environment)
+        assert first.returncode == 1, first.stderr
         [kept] = (tmp_path / ".fleet" / "unsent" / "ops").iterdir()
         second = fleet(*arguments, cwd=tmp_path, env=environment)
-    assert (first.returncode, second.returncode, second.stderr) == (1, 3, "")
+    assert (second.returncode, second.stderr) == (3, "")
     assert first.stderr.startswith("error: ops could not be told: the server answered 404")
     assert not kept.exists()
     sent, again = bodies(server)
@@ -247,7 +249,7 @@ def test_check_whose_target_cannot_be_told_ends_with_1_and_the_next_one_tells_it
     runs = json.loads(fleet("history", "-f", "json", cwd=tmp_path).stdout)["runs"]
     assert [(run["exit_code"], run["status"]) for run in runs] == [(3, "done"), (1, "done")]
     shown = json.loads(fleet("history", "show", runs[1]["id"], "-f", "json", cwd=tmp_path).stdout)
-    assert shown["result"] == json.loads(first.stdout)
+    assert shown["run"]["result"] == json.loads(first.stdout)
     found = samples((tmp_path / "fleet.prom").read_text())
     assert found["fleet_drift_hosts", (("playbook", NAME), ("status", "drift"))] == 1
     everything = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
