@@ -249,7 +249,7 @@ def test_check_whose_target_cannot_be_told_ends_with_1_and_the_next_one_tells_it
     runs = json.loads(fleet("history", "-f", "json", cwd=tmp_path).stdout)["runs"]
     assert [(run["exit_code"], run["status"]) for run in runs] == [(3, "done"), (1, "done")]
     shown = json.loads(fleet("history", "show", runs[1]["id"], "-f", "json", cwd=tmp_path).stdout)
-    assert shown["run"]["result"] == json.loads(first.stdout)
+    assert shown["runs"][0]["result"] == json.loads(first.stdout)
     found = samples((tmp_path / "fleet.prom").read_text())
     assert found["fleet_drift_hosts", (("playbook", NAME), ("status", "drift"))] == 1
     everything = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
