@@ -102,21 +102,21 @@ class Systemd:
         """
         unit = unit_name(name)
         wanted = "ExecMainStatus,ExecMainStartTimestamp,ActiveState,Result"
-        said = self._must("show", f"{unit}.service", f"--property={wanted}").output.decode(errors="replace")
-        service = dict(line.partition("=")[::2] for line in said.splitlines())
+        said = self._must("show", f"{unit}.service", f"--property={wanted}", "--timestamp=unix").output
+        service = dict(line.partition("=")[::2] for line in said.decode(errors="replace").splitlines())
         listed = self._must("list-timers", "--all", "--output=json", f"{unit}.timer").output
         try:
             [timer] = json.loads(listed)
-            next_start = _moment(timer["next"])
+            next_start = _moment((timer["next"] or 0) // 1_000_000)
+            last_start = _moment(int(service["ExecMainStartTimestamp"].removeprefix("@") or 0))
         except (ValueError, KeyError, TypeError) as error:
-            raise FleetError(f"systemctl list-timers told nothing that fleet understands of {unit}.timer") from error
-        has_run = bool(service.get("ExecMainStartTimestamp"))
+            raise FleetError(f"systemctl list-timers or show told nothing that fleet understands of {unit}") from error
         return ScheduleState(
             name=name,
             next_start=next_start,
-            last_start=_moment(timer["last"]),
+            last_start=last_start,
             is_running=service.get("ActiveState") == "activating",
-            exit_code=int(service.get("ExecMainStatus", "0")) if has_run else None,
+            exit_code=int(service.get("ExecMainStatus", "0")) if last_start is not None else None,
             result=service.get("Result", ""),
         )
 
@@ -154,8 +154,8 @@ def check_calendar(text: str) -> None:
         raise UsageError(f"--on-calendar '{text}': systemd-analyze {ended.failure}")
 
 
-def _moment(microseconds: int | None) -> str | None:
-    """ISO 8601 in UTC; None where systemd has none."""
-    if not microseconds:
+def _moment(seconds: int) -> str | None:
+    """ISO 8601 in UTC; None for 0, which is systemd's never."""
+    if not seconds:
         return None
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
