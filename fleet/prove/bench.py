@@ -33,7 +33,7 @@ NAMESPACES = ("--net", "--pid", "--fork", "--kill-child")
 _USER = ("--user", "--map-root-user")
 _LONGEST_MESSAGE = 400
 _CHUNK = 1 << 16
-_AT_ONCE = 8
+_AT_ONCE = 24
 _TICK = 0.1
 # Several times what all of it takes, of which evictions are the slowest.
 _LONGEST = 600.0

@@ -8,6 +8,8 @@ from fleet.kernel.invalid import BE_LIBERAL
 from fleet.kernel.version import KernelVersion
 from fleet.model.proof import Fix, Outcome
 
+_USUAL: Final[tuple[Fix, ...]] = ("before", "be-liberal", "invalid-rule", "hardened", "keepalive")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -48,6 +50,7 @@ class Scenario:
         fix_values: of the node under one fix.
         fix_pod_values: of the client pod under one fix.
         fix_parameters: for the program under one fix.
+        ipv6: whether connections are made over IPv6, rather than IPv4.
         old_kernels: what older kernels than 6.1 may do before any fix, too.
         pod_key: the sysctl by which the fix ``pods`` helps.
         fills_table: it takes memory of the whole machine, and a time in which the kernel searches longer for every
@@ -64,6 +67,7 @@ class Scenario:
     fix_values: Mapping[Fix, Mapping[str, str]] = field(default_factory=dict)
     fix_pod_values: Mapping[Fix, Mapping[str, str]] = field(default_factory=dict)
     fix_parameters: Mapping[Fix, Mapping[str, Any]] = field(default_factory=dict)
+    ipv6: bool = False
     old_kernels: frozenset[Outcome] = frozenset()
     pod_key: str = ""
     fills_table: bool = False
@@ -80,6 +84,17 @@ class Scenario:
         known = node.protection if fix == "before" and node.protection in self.promises else fix
         promise = frozenset({self.promises[known]})
         return promise | self.old_kernels if known == "before" and kernel < (6, 1) else promise
+
+
+def row(*usual: Outcome, also: Mapping[Fix, Outcome] | None = None) -> Mapping[Fix, Outcome]:
+    """What a scenario promises.
+
+    Args:
+        usual: before any fix, with be_liberal, with the INVALID rule, as hardened, and with keepalive where there is a
+            connection that it could keep.
+        also: under the fixes that only this scenario has.
+    """
+    return {**dict(zip(_USUAL, usual, strict=False)), **(also or {})}
 
 
 def cell_request(scenario: Scenario, fix: Fix, node: Node, runs: int) -> dict[str, Any]:
@@ -101,6 +116,7 @@ def cell_request(scenario: Scenario, fix: Fix, node: Node, runs: int) -> dict[st
         "runs": runs,
         "values": {"node": values, "client": pods},
         "invalid_rule": invalid_rule,
+        "ipv6": scenario.ipv6,
         "parameters": {**scenario.parameters, **scenario.fix_parameters.get(fix, {})},
     }
 
@@ -110,6 +126,7 @@ BUILD_ONLY: Final[Mapping[str, Any]] = {
     "runs": 0,
     "values": {},
     "invalid_rule": True,
+    "ipv6": False,
     "parameters": {},
 }
 """A request that measures nothing."""

@@ -20,7 +20,7 @@ def render_proof(proof: Proof, *, verbosity: int, width: int | None) -> Text:
     titles = ["scenario", *(FIX_WORDS[fix] for fix in COLUMNS), "others"]
     rows = [[shown(title, "dim") for title in titles]]
     rows += [
-        [shown(scenario.title), *(shown(text, _style(text)) for text in row(scenario))] for scenario in proof.scenarios
+        [shown(scenario.name), *(shown(text, _style(text)) for text in row(scenario))] for scenario in proof.scenarios
     ]
     lines = [*columns(rows, width=width), Text()]
     if verbosity:

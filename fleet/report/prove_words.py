@@ -5,7 +5,7 @@ from typing import Final
 
 from fleet.model.proof import Cell, Fix, Proof, ScenarioProof
 
-COLUMNS: Final[tuple[Fix, ...]] = ("before", "be-liberal", "invalid-rule", "hardened")
+COLUMNS: Final[tuple[Fix, ...]] = ("before", "be-liberal", "invalid-rule", "hardened", "keepalive")
 """The fixes that most scenarios have; others are told in one more column."""
 
 FIX_WORDS: Final[Mapping[Fix, str]] = {

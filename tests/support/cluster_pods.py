@@ -7,7 +7,8 @@ import json
 import subprocess
 import sys
 
-from fleet.prove.inside.world import CLIENT, NODE, SERVER, World
+from fleet.prove.inside.addresses import CLIENT, NODE, SERVER
+from fleet.prove.inside.world import World
 
 
 def main() -> None:

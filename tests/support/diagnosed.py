@@ -22,9 +22,10 @@ from fleet.facts import ProbeRequest
 from fleet.kernel.catalogue import KEYS
 from fleet.policy import HostView
 from fleet.prove.inside import conntrack
+from fleet.prove.inside.addresses import CLIENT, NODE, SERVER
 from fleet.prove.inside.pairs import Pair, connect, converse, fence, listen, settle
 from fleet.prove.inside.tcp import forge
-from fleet.prove.inside.world import BACKEND, CLIENT, NODE, OTHER_BACKEND, SERVER, SERVICE, World
+from fleet.prove.inside.world import BACKEND, OTHER_BACKEND, SERVICE, World
 from fleet.runner.audit import read_facts
 from fleet.runner.connections import read_connections
 from fleet.runner.counters import read_counters

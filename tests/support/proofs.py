@@ -9,10 +9,13 @@ from fleet.model.proof import Cell, Fix, Outcome, Proof, ScenarioProof
 MEASURED: Mapping[str, Mapping[Fix, Outcome]] = {
     "above-window": {"before": "reset", "be-liberal": "alive", "invalid-rule": "alive"},
     "old-segment": {"before": "alive", "be-liberal": "alive", "invalid-rule": "alive"},
+    "unseen-ack": {"before": "alive", "be-liberal": "alive", "invalid-rule": "alive"},
     "host-network": {"before": "reset", "be-liberal": "alive", "invalid-rule": "reset"},
     "flush-client-first": {"before": "alive", "be-liberal": "alive", "invalid-rule": "alive"},
     "flush-server-first": {"before": "reset", "be-liberal": "reset", "invalid-rule": "reset"},
     "flush-other-backend": {"before": "reset", "be-liberal": "reset"},
+    "strict-client-first": {"before": "hangs", "be-liberal": "hangs", "invalid-rule": "hangs"},
+    "strict-server-first": {"before": "reset", "be-liberal": "reset", "invalid-rule": "hangs"},
     "timeout-client-first": {"before": "alive", "be-liberal": "alive", "invalid-rule": "alive"},
     "timeout-server-first": {
         "before": "reset",

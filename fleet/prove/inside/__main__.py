@@ -1,7 +1,7 @@
 """Measures some cells of the proof at once: a line of requests on stdin, a line of answers, and it is over.
 
-A request is ``{"experiment", "runs", "values", "invalid_rule", "parameters"}`` in JSON; both lines are lists. The
-answers stand after the arguments of this program, which tell them from whatever else is printed where it runs.
+A request is ``{"experiment", "runs", "values", "invalid_rule", "ipv6", "parameters"}`` in JSON; both lines are lists.
+The answers stand after the arguments of this program, which tell them from whatever else is printed where it runs.
 Whoever asks keeps stdin open: when it ends too early, so does this, whatever it is doing.
 """
 
@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from .filling import full
@@ -30,7 +31,7 @@ EXPERIMENTS: Mapping[str, Callable[[World, int, Mapping[str, Any]], dict[str, An
     "lifetime": lifetime,
     "full": full,
 }
-_AT_ONCE = 8
+_AT_ONCE = 32
 
 
 def main() -> None:
@@ -57,15 +58,18 @@ def _read(lines: queue.SimpleQueue[str]) -> None:
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    kernel = os.uname().release
+    if request["ipv6"] and not Path("/proc/net/if_inet6").exists():
+        return {"skipped": "this kernel has no IPv6", "kernel": kernel}
     try:
-        world = World(request["values"], invalid_rule=request["invalid_rule"])
+        world = World(request["values"], invalid_rule=request["invalid_rule"], ipv6=request["ipv6"])
         try:
             answer = EXPERIMENTS[request["experiment"]](world, request["runs"], request["parameters"])
         finally:
             world.close()
     except (ToolError, OSError, RuntimeError) as error:
         return {"error": str(error)}
-    return {**answer, "refused": world.refused, "kernel": os.uname().release}
+    return {**answer, "refused": world.refused, "kernel": kernel}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from collections import Counter
 
+from .addresses import NAMES
 from .tcp import RST, parse
-from .world import NAMES, World
+from .world import World
 
 _EVERY_PROTOCOL = 3
 _SAW_ALL = 1 << 22

@@ -5,16 +5,18 @@ https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 _NETFILTER = 12
 _SUBSYSTEM = 1 << 8
 _NEW, _GET, _DELETE = 0, 1, 2
-_REQUEST, _ACKNOWLEDGE, _DUMP, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x300, 0x400, 0x200
-_ERROR, _DONE = 2, 3
+_REQUEST, _ACKNOWLEDGE, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
+_ERROR = 2
 _NESTED = 0x8000
 _TUPLE_ORIGINAL, _TUPLE_REPLY, _STATUS, _TIMEOUT = 1, 2, 3, 7
 _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
@@ -22,6 +24,7 @@ _SOURCE, _DESTINATION = 1, 2
 _NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _CONFIRMED_ASSURED_SEEN_REPLY = (1 << 1) | (1 << 2) | (1 << 3)
 _BATCH = 256
+_ANY_PORT, _ANY_ADDRESS = b"\xff\xfe", b"\xc6\x13\xff\xfd"
 _ANSWER = 1 << 16
 
 
@@ -29,24 +32,21 @@ def flush() -> None:
     """Forget every entry."""
     with _netlink() as netlink:
         netlink.send(_message(_DELETE, _REQUEST | _ACKNOWLEDGE, b""))
-        _acknowledged(netlink, 1)
+        for error in _errors(netlink):
+            _raise(error)
 
 
-def source_ports(port: int) -> set[int]:
-    """Of the live TCP entries to this destination port; those that have expired are not among them."""
+def knows(client: tuple[str, int], service: tuple[str, int]) -> bool:
+    """Whether there is a live entry of this TCP connection over IPv4, as the client made it; an expired one is none."""
+    body = _tuple(_TUPLE_ORIGINAL, socket.IPPROTO_TCP, client, service)
     with _netlink() as netlink:
-        wanted = struct.pack("!H", port)
-        netlink.send(_message(_GET, _REQUEST | _DUMP, b""))
-        found: set[int] = set()
-        for kind, body in _messages(netlink):
-            if kind == _DONE:
-                return found
-            if kind == _ERROR:
-                _raise(body)
-            protocol = _attribute(_attribute(body[4:], _TUPLE_ORIGINAL), _TUPLE_PROTOCOL)
-            if _attribute(protocol, _NUMBER) == b"\x06" and _attribute(protocol, _DESTINATION_PORT) == wanted:
-                found.add(int.from_bytes(_attribute(protocol, _SOURCE_PORT), "big"))
-    raise AssertionError("netlink answers until it is done")
+        netlink.send(_message(_GET, _REQUEST, body))
+        kind, answer = next(_messages(netlink))
+    if kind != _ERROR:
+        return True
+    if _number(answer) != errno.ENOENT:
+        _raise(_number(answer))
+    return False
 
 
 def fill(start: int = 0) -> int:
@@ -60,45 +60,45 @@ def fill(start: int = 0) -> int:
     """
     with _netlink() as netlink:
         while True:
-            netlink.send(b"".join(_udp_entry(number) for number in range(start, start + _BATCH)))
-            refused = _acknowledged(netlink, _BATCH, may_fail=True)
+            netlink.send(
+                b"".join(_udp_entry(number, _CREATE) for number in range(start, start + _BATCH - 1))
+                + _udp_entry(start + _BATCH - 1, _CREATE | _ACKNOWLEDGE)
+            )
+            refused = sum(1 for _ in _errors(netlink))
             start += _BATCH - refused
             if refused:
                 return start
 
 
-def _udp_entry(number: int) -> bytes:
+def _udp_entry(number: int, flags: int) -> bytes:
+    port, there = struct.pack("!H", 1024 + number % 60000), bytes((198, 19, 0, number // 60000))
+    return _any_udp_entry(flags).replace(_ANY_PORT, port).replace(_ANY_ADDRESS, there)
+
+
+@lru_cache
+def _any_udp_entry(flags: int) -> bytes:
+    """Hundreds of thousands are made, which differ in a port and an address."""
     # 198.18.0.0/15 is for benchmarks: https://www.rfc-editor.org/rfc/rfc2544
-    here, there = socket.inet_aton("198.18.0.1"), struct.pack("!I", 0xC6130000 + number // 60000)
-    port = 1024 + number % 60000
-    body = _tuple(_TUPLE_ORIGINAL, here, there, port, 9)
-    body += _tuple(_TUPLE_REPLY, there, here, 9, port)
+    here, there = ("198.18.0.1", int.from_bytes(_ANY_PORT, "big")), (socket.inet_ntoa(_ANY_ADDRESS), 9)
+    body = _tuple(_TUPLE_ORIGINAL, socket.IPPROTO_UDP, here, there)
+    body += _tuple(_TUPLE_REPLY, socket.IPPROTO_UDP, there, here)
     body += _attribute_of(_STATUS, struct.pack("!I", _CONFIRMED_ASSURED_SEEN_REPLY))
     body += _attribute_of(_TIMEOUT, struct.pack("!I", 600))
-    return _message(_NEW, _REQUEST | _ACKNOWLEDGE | _CREATE | _EXCLUSIVE, body)
+    return _message(_NEW, _REQUEST | _EXCLUSIVE | flags, body)
 
 
-def _tuple(kind: int, source: bytes, destination: bytes, source_port: int, destination_port: int) -> bytes:
-    addresses = _attribute_of(_SOURCE, source) + _attribute_of(_DESTINATION, destination)
-    protocol = _attribute_of(_NUMBER, bytes([socket.IPPROTO_UDP]))
-    protocol += _attribute_of(_SOURCE_PORT, struct.pack("!H", source_port))
-    protocol += _attribute_of(_DESTINATION_PORT, struct.pack("!H", destination_port))
-    nested = _attribute_of(_TUPLE_IP | _NESTED, addresses) + _attribute_of(_TUPLE_PROTOCOL | _NESTED, protocol)
+def _tuple(kind: int, protocol: int, source: tuple[str, int], destination: tuple[str, int]) -> bytes:
+    addresses = _attribute_of(_SOURCE, socket.inet_aton(source[0]))
+    addresses += _attribute_of(_DESTINATION, socket.inet_aton(destination[0]))
+    ports = _attribute_of(_NUMBER, bytes([protocol]))
+    ports += _attribute_of(_SOURCE_PORT, struct.pack("!H", source[1]))
+    ports += _attribute_of(_DESTINATION_PORT, struct.pack("!H", destination[1]))
+    nested = _attribute_of(_TUPLE_IP | _NESTED, addresses) + _attribute_of(_TUPLE_PROTOCOL | _NESTED, ports)
     return _attribute_of(kind | _NESTED, nested)
 
 
 def _attribute_of(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
-
-
-def _attribute(body: bytes, kind: int) -> bytes:
-    position = 0
-    while position + 4 <= len(body):
-        length, found = struct.unpack_from("=HH", body, position)
-        if found & ~_NESTED == kind:
-            return body[position + 4 : position + length]
-        position += (max(length, 4) + 3) & ~3
-    return b""
 
 
 def _message(kind: int, flags: int, attributes: bytes) -> bytes:
@@ -125,21 +125,21 @@ def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
             position += (max(length, 16) + 3) & ~3
 
 
-def _acknowledged(netlink: socket.socket, wanted: int, *, may_fail: bool = False) -> int:
-    """Wait for that many acknowledgements, and tell how many of them are refusals."""
-    refused = 0
+def _errors(netlink: socket.socket) -> Iterator[int]:
+    """The refusals until the one message is answered that asks for an acknowledgement, which has to be the last."""
     for kind, body in _messages(netlink):
         if kind == _ERROR:
-            wanted -= 1
-            if struct.unpack_from("=i", body)[0]:
-                refused += 1
-                if not may_fail:
-                    _raise(body)
-        if not wanted:
-            break
-    return refused
+            if number := _number(body):
+                yield number
+            # It stands beside the head of the message that it answers.
+            _, _, flags = struct.unpack_from("=IHH", body, 4)
+            if flags & _ACKNOWLEDGE:
+                return
 
 
-def _raise(body: bytes) -> None:
-    number = -struct.unpack_from("=i", body)[0]
+def _number(body: bytes) -> int:
+    return -int(struct.unpack_from("=i", body)[0])
+
+
+def _raise(number: int) -> None:
     raise OSError(number, "conntrack: " + os.strerror(number))

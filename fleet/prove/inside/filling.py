@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import conntrack
+from .addresses import CLIENT, NODE
 from .measuring import Measuring
 from .pairs import ALIVE, PATIENCE, RESET, connect, converse, listen, seen
-from .world import CLIENT, NODE, SERVICE, World
+from .world import SERVICE, World
 
 DROPPED = "dropped"
 # An entry takes 256 to 320 bytes of the machine's memory: 160 to 200 MB in all.

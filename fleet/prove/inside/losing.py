@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import conntrack
+from .addresses import CLIENT, NODE
 from .filling import MOST_ENTRIES, TOO_LARGE, table_size
 from .measuring import Measuring
 from .pairs import Pair, connect, converse, listen, seen
-from .world import CLIENT, NODE, OTHER_BACKEND, SERVICE, World
+from .world import OTHER_BACKEND, SERVICE, World
 
 # The kernel looks through the whole table about once a minute.
 _EVICTED_WITHIN = 150.0
@@ -31,6 +32,9 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
     if parameters["half_closed"]:
         for pair in pairs:
             pair.half_close()
+    if parameters["other_backend"]:
+        # Connections that the node knows keep theirs.
+        world.serve(OTHER_BACKEND)
     measuring = Measuring(world, CLIENT)
     world.enter(NODE)
     if parameters["by"] == "flush":
@@ -43,8 +47,6 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
     # Silence is what is tried here: there is nothing to wait for.
     time.sleep(parameters["silence"])
     left = _entries(world, pairs)
-    if parameters["other_backend"]:
-        world.serve(OTHER_BACKEND)
     outcomes = converse(pairs, first=parameters["first"])
     return measuring.result(outcomes, seen(pairs), {"entries left": f"{left} of {runs}"})
 
@@ -52,8 +54,7 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
 def _entries(world: World, pairs: Sequence[Pair]) -> int:
     """How many of the connections the node still knows."""
     world.enter(NODE)
-    known = conntrack.source_ports(SERVICE[1])
-    return sum(pair.client.socket.getsockname()[1] in known for pair in pairs)
+    return sum(conntrack.knows(pair.client.socket.getsockname(), SERVICE) for pair in pairs)
 
 
 def _evict(world: World, pairs: Sequence[Pair]) -> int:

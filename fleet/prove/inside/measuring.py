@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import counters
+from .addresses import SERVER
 from .capture import Capture
-from .world import CLIENT, NODE, SERVER, World
-
-_PLACES = (CLIENT, NODE, SERVER)
+from .world import PLACES, World
 
 
 class Measuring:
@@ -38,13 +37,13 @@ class Measuring:
             "outcomes": dict(outcomes),
             "seen": dict(seen),
             "resets": dict(resets),
-            "counters": {place: counters.moved(self._before[place], after[place]) for place in _PLACES},
+            "counters": {place: counters.moved(self._before[place], after[place]) for place in PLACES},
             "notes": dict(notes or {}),
         }
 
     def _counters(self) -> dict[str, dict[str, int]]:
         found = {}
-        for place in _PLACES:
+        for place in PLACES:
             self._world.enter(place)
             found[place] = counters.read()
         return found

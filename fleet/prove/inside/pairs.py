@@ -9,8 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from .addresses import SERVER
 from .tcp import unacknowledged
-from .world import ADDRESSES, BACKEND, OTHER_BACKEND, SERVER, SERVICE, World
+from .world import World
 
 ALIVE, RESET, HANGS = "alive", "reset", "hangs"
 # Far above what any of this takes; only what hangs lasts so long.
@@ -72,7 +73,7 @@ class Pair:
 def listen(world: World) -> tuple[socket.socket, socket.socket]:
     """A listening socket on each backend."""
     sockets = []
-    for backend in (BACKEND, OTHER_BACKEND):
+    for backend in world.addresses.listeners:
         listener = world.open_socket(SERVER)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.settimeout(_LONG)
@@ -102,7 +103,7 @@ def connect(
             client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, keepalive)
-        client.connect(SERVICE)
+        client.connect(world.addresses.dialled)
         server = world.own(listener.accept()[0])
         server.settimeout(_LONG)
         client.sendall(b"hello")
@@ -130,10 +131,11 @@ def fence(world: World, dialer: str) -> None:
 
     Packets of one processor keep their order, and the proof runs on one: when a datagram is back, they are through.
     """
-    server, client = (world.open_socket(place, socket.AF_INET, socket.SOCK_DGRAM) for place in (SERVER, dialer))
+    family, places = world.addresses.family, world.addresses.places
+    server, client = (world.open_socket(place, family, socket.SOCK_DGRAM) for place in (SERVER, dialer))
     for end, place in ((server, SERVER), (client, dialer)):
         end.settimeout(_LONG)
-        end.bind((ADDRESSES[place], 0))
+        end.bind((places[place], 0))
     server.sendto(b"fence", client.getsockname())
     client.recv(64)
     client.sendto(b"fence", server.getsockname())

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from .addresses import CLIENT
 from .measuring import Measuring
 from .pairs import Pair, connect, listen
-from .world import CLIENT, SERVICE, World
+from .world import SERVICE, World
 
 # An even number of ports: of an odd one the kernel may miss the last, by where its search begins.
 _FIRST, _LAST = 40000, 40049

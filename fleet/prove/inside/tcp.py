@@ -12,7 +12,8 @@ _RECEIVE_QUEUE, _SEND_QUEUE, _NO_QUEUE = 1, 2, 0
 _LEAVE_SILENTLY = -1
 _UNACKED_IN_TCP_INFO = 24
 _MASK = 0xFFFFFFFF
-_IPV4 = 4
+_IPV6 = 6
+_FIXED_HEAD = {4: 20, _IPV6: 40}
 
 
 class Segment(NamedTuple):
@@ -46,37 +47,45 @@ def unacknowledged(connection: socket.socket) -> int:
     return int(struct.unpack_from("=I", info, _UNACKED_IN_TCP_INFO)[0])
 
 
-def forge(connection: socket.socket, *, above: int, payload: bytes = b"forged!") -> bytes:
+def forge(connection: socket.socket, *, above: int, unseen: int = 0, payload: bytes = b"forged!") -> bytes:
     """A segment of this connection, as its own kernel would send it, but for the sequence number.
 
     Args:
         connection: the server's end.
         above: how far above the next sequence number; negative for an old segment.
+        unseen: how many bytes it acknowledges that were never sent. With 0 the acknowledgement is exact: the
+            receiver's RST copies it, and with another one the connection survives.
         payload: what it carries.
-
-    The acknowledgement is exact: the receiver's RST copies it, and with another one the connection would survive.
     """
-    (source, source_port), (destination, destination_port) = connection.getsockname(), connection.getpeername()
+    (source, source_port, *_), (destination, destination_port, *_) = connection.getsockname(), connection.getpeername()
     sends, expects = numbers(connection)
+    sequence, acknowledged = (sends + above) & _MASK, (expects + unseen) & _MASK
     head = struct.pack(
-        "!HHIIBBHHH", source_port, destination_port, (sends + above) & _MASK, expects, 5 << 4, PSH | ACK, 512, 0, 0
+        "!HHIIBBHHH", source_port, destination_port, sequence, acknowledged, 5 << 4, PSH | ACK, 512, 0, 0
     )
-    pseudo = socket.inet_aton(source) + socket.inet_aton(destination)
-    pseudo += struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(head) + len(payload))
+    pseudo = socket.inet_pton(connection.family, source) + socket.inet_pton(connection.family, destination)
+    # Padded to whole words, in which both IP versions have the same sum.
+    pseudo += struct.pack("!HH", socket.IPPROTO_TCP, len(head) + len(payload))
     checksum = _checksum(pseudo + head + payload)
     return head[:16] + struct.pack("!H", checksum) + head[18:] + payload
 
 
 def parse(packet: bytes) -> Segment | None:
-    """An IPv4 packet as a segment; None where it is something else."""
-    if len(packet) < 40 or packet[0] >> 4 != _IPV4 or packet[9] != socket.IPPROTO_TCP:  # noqa: PLR2004 two heads
+    """An IP packet without extensions as a segment; None where it is something else."""
+    version = packet[0] >> 4 if packet else 0
+    head = _FIXED_HEAD.get(version, len(packet))
+    if len(packet) < head + 14:
         return None
-    start = (packet[0] & 15) * 4
-    if len(packet) < start + 14:
+    if version == _IPV6:
+        protocol, start, family, addresses = packet[6], head, socket.AF_INET6, packet[8:40]
+    else:
+        protocol, start, family, addresses = packet[9], (packet[0] & 15) * 4, socket.AF_INET, packet[12:20]
+    if protocol != socket.IPPROTO_TCP or len(packet) < start + 14:
         return None
+    half = len(addresses) // 2
     return Segment(
-        source=socket.inet_ntoa(packet[12:16]),
-        destination=socket.inet_ntoa(packet[16:20]),
+        source=socket.inet_ntop(family, addresses[:half]),
+        destination=socket.inet_ntop(family, addresses[half:]),
         flags=packet[start + 13],
     )
 

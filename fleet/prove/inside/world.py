@@ -12,23 +12,18 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-CLIENT, NODE, SERVER = "client", "node", "server"
-SERVICE = ("10.96.0.10", 80)
-BACKEND, OTHER_BACKEND = ("10.0.2.2", 9000), ("10.0.2.3", 9000)
-NAMES = {
-    "10.0.1.2": "client pod",
-    "10.0.1.1": "node",
-    "10.0.2.1": "node",
-    "10.0.2.2": "server pod",
-    "10.0.2.3": "other server pod",
-    "10.96.0.10": "service",
-}
-ADDRESSES = {CLIENT: "10.0.1.2", NODE: "10.0.2.1", SERVER: "10.0.2.2"}
+from .addresses import CLIENT, IPV4, IPV6, NODE, SERVER
+
+SERVICE = IPV4.dialled
+BACKEND, OTHER_BACKEND = IPV4.listeners
+PLACES = (CLIENT, NODE, SERVER)
 
 _NEW_NETWORK = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RULES = """
-table ip proof {{
+table {ip} proof
+delete table {ip} proof
+table {ip} proof {{
   chain prerouting {{ type nat hook prerouting priority -100; {dnat} }}
   chain output {{ type nat hook output priority -100; {dnat} }}
   chain forward {{ type filter hook forward priority 0; {forward} }}
@@ -46,28 +41,34 @@ class World:
     Args:
         values: sysctls by place and key in dots.
         invalid_rule: whether the node drops what conntrack calls INVALID as it forwards.
+        ipv6: connections are made over IPv6.
+
+    Attributes:
+        addresses: of the connections.
+        refused: sysctls that were not taken, and why.
 
     Raises:
         ToolError: ``ip`` or ``nft`` is missing or refuses.
         OSError: this process may not make network namespaces.
     """
 
-    def __init__(self, values: Mapping[str, Mapping[str, str]], *, invalid_rule: bool) -> None:
+    def __init__(self, values: Mapping[str, Mapping[str, str]], *, invalid_rule: bool, ipv6: bool = False) -> None:
+        self.addresses = IPV6 if ipv6 else IPV4
         self.refused: dict[str, str] = {}
         self._invalid_rule = invalid_rule
         self._owned = ExitStack()
-        self._namespaces = {name: _new_namespace() for name in (CLIENT, NODE, SERVER)}
+        self._namespaces = {name: _new_namespace() for name in PLACES}
         self._cables()
-        self.serve(BACKEND)
+        self.serve(self.addresses.listeners[0])
         for place, settings in values.items():
             self.enter(place)
             for key, value in settings.items():
                 self._set(place, key, value)
 
     def open_socket(self, place: str, *kind: int) -> socket.socket:
-        """A socket in that namespace, as `socket.socket` makes it, that is closed with the world."""
+        """A socket in that namespace, as `socket.socket` makes it, or one for TCP; it is closed with the world."""
         self.enter(place)
-        return self._owned.enter_context(socket.socket(*kind))
+        return self._owned.enter_context(socket.socket(*(kind or (self.addresses.family,))))
 
     def own(self, connection: socket.socket) -> socket.socket:
         """Close this socket with the world, too."""
@@ -86,39 +87,44 @@ class World:
 
     def serve(self, backend: tuple[str, int]) -> None:
         """Let new connections to the Service go to this backend."""
-        dnat = f"ip daddr {SERVICE[0]} tcp dport {SERVICE[1]} dnat to {backend[0]}:{backend[1]};"
+        address, port = self.addresses.dialled
+        ip = self.addresses.nft
+        dnat = f"{ip} daddr {address} tcp dport {port} dnat to {_literal(backend[0])}:{backend[1]};"
         forward = "ct state invalid drop;" if self._invalid_rule else ""
         self.enter(NODE)
-        tables = "table ip proof\ndelete table ip proof\n" + _RULES.format(dnat=dnat, forward=forward)
-        _run("nft", "-f", "-", given=tables)
+        _run("nft", "-f", "-", given=_RULES.format(ip=ip, dnat=dnat, forward=forward))
 
     def _cables(self) -> None:
+        addresses, length = self.addresses, self.addresses.length
+        if addresses is IPV6:
+            for place in PLACES:
+                self.enter(place)
+                # Where the machine has turned it off, new namespaces may have it off, too.
+                self._set(place, "net.ipv6.conf.all.disable_ipv6", "0")
         self.enter(NODE)
-        for place, mine in ((CLIENT, "10.0.1.1/24"), (SERVER, "10.0.2.1/24")):
+        for place, gateway in addresses.gateways.items():
             # The path is of the program itself, which inherits the handle.
             peer = f"/proc/self/fd/{self._namespaces[place]}"
             self._ip(
                 "link set lo up",
                 f"link add {place} type veth peer name eth0 netns {peer}",
-                f"address add {mine} dev {place}",
+                _address(f"{gateway}/{length} dev {place}"),
                 f"link set {place} up",
             )
         self._set(NODE, "net.ipv4.ip_forward", "1")
-        self.enter(CLIENT)
-        self._ip(
-            "link set lo up", "address add 10.0.1.2/24 dev eth0", "link set eth0 up", "route add default via 10.0.1.1"
-        )
-        self.enter(SERVER)
-        self._ip(
-            "link set lo up",
-            "address add 10.0.2.2/24 dev eth0",
-            "address add 10.0.2.3/24 dev eth0",
-            "link set eth0 up",
-            "route add default via 10.0.2.1",
-        )
+        if addresses is IPV6:
+            self._set(NODE, "net.ipv6.conf.all.forwarding", "1")
+        for place, mine in ((CLIENT, (addresses.places[CLIENT],)), (SERVER, addresses.backends)):
+            self.enter(place)
+            self._ip(
+                "link set lo up",
+                *(_address(f"{each}/{length} dev eth0") for each in mine),
+                "link set eth0 up",
+                f"route add default via {addresses.gateways[place]}",
+            )
         self.enter(NODE)
         # A process of the node itself dials the Service by way of the default route, as on a real node.
-        self._ip("route add default via 10.0.2.2")
+        self._ip(f"route add default via {addresses.places[SERVER]}")
 
     def _ip(self, *lines: str) -> None:
         _run("ip", "-batch", "-", given="\n".join(lines) + "\n", handles=tuple(self._namespaces.values()))
@@ -131,6 +137,15 @@ class World:
                 file.write(value)
         except OSError as error:
             self.refused[f"{place} {key}"] = error.strerror or "refused"
+
+
+def _address(words: str) -> str:
+    """The line for ``ip``; nobody else is there to have the same address, so that is not looked for."""
+    return f"address add {words}" + (" nodad" if ":" in words else "")
+
+
+def _literal(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _new_namespace() -> int:

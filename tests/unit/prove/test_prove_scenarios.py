@@ -18,6 +18,7 @@ PROTECTED = Node(values={BE_LIBERAL: "1"})
 RULE = Node(invalid_rule=True)
 HARDENED = Node(hardened={BE_LIBERAL: "1"}, hardened_pods={"net.ipv4.tcp_tw_reuse": "1"})
 ABOVE = SCENARIOS["above-window"]
+USUAL = ("before", "be-liberal", "invalid-rule", "hardened")
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -27,7 +28,21 @@ def test_promises_are_what_was_measured(name: str) -> None:
 
 
 def test_every_scenario_was_measured() -> None:
-    assert set(SCENARIOS) == set(MEASURED)
+    assert set(SCENARIOS) == {*MEASURED, "above-window-ipv6"}
+
+
+def test_over_ipv6_the_same_is_promised_of_the_same_segment() -> None:
+    ipv6 = SCENARIOS["above-window-ipv6"]
+    assert ipv6.promises == ABOVE.promises
+    requests = [cell_request(scenario, "before", Node(), runs=1) for scenario in (ABOVE, ipv6)]
+    assert [request.pop("ipv6") for request in requests] == [False, True]
+    assert requests[0] == requests[1]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_every_scenario_is_tried_with_each_usual_fix(scenario: Scenario) -> None:
+    has_connections = scenario.experiment in {"forged", "lost"} and scenario.name != "eviction"
+    assert set(scenario.fixes(HARDENED)) >= {*USUAL, *(("keepalive",) if has_connections else ())}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

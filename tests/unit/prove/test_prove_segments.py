@@ -14,6 +14,16 @@ def packet(flags: int, *, options: int = 0, protocol: int = 6) -> bytes:
     return head + struct.pack("!HHIIBBHHH", 40000, 9000, 1, 2, 5 << 4, flags, 512, 0, 0)
 
 
+def packet_of_ipv6(flags: int, *, protocol: int = 6) -> bytes:
+    head = struct.pack("!IHBB", 6 << 28, 20, protocol, 64) + bytes(15) + b"\1" + bytes(15) + b"\2"
+    return head + struct.pack("!HHIIBBHHH", 40000, 9000, 1, 2, 5 << 4, flags, 512, 0, 0)
+
+
+def test_a_reset_is_seen_over_ipv6_too() -> None:
+    assert parse(packet_of_ipv6(RST)) == Segment(source="::1", destination="::2", flags=RST)
+    assert parse(packet_of_ipv6(RST, protocol=17)) is None
+
+
 def test_a_reset_is_seen_with_both_addresses() -> None:
     assert parse(packet(RST)) == Segment(source="10.0.1.2", destination="10.0.2.2", flags=RST)
 
@@ -37,3 +47,4 @@ def test_any_bytes_are_a_segment_or_none(data: bytes) -> None:
 @given(st.integers(min_value=0, max_value=54))
 def test_a_packet_that_is_cut_off_does_no_harm(length: int) -> None:
     parse(packet(RST, options=3)[:length])
+    parse(packet_of_ipv6(RST)[:length])

@@ -20,8 +20,17 @@ def table(*arguments: object, verbosity: int = 0, width: int | None = None, **ch
 
 def test_the_matrix_says_what_became_of_the_connections_under_each_fix() -> None:
     lines = table().splitlines()
-    assert lines[0].split() == ["scenario", "before", "be_liberal", "INVALID", "rule", "hardened", "others"]
-    assert lines[1].split()[-5:] == ["reset", "alive", "-", "-", "-"]
+    assert lines[0].split() == [
+        "scenario",
+        "before",
+        "be_liberal",
+        "INVALID",
+        "rule",
+        "hardened",
+        "keepalive",
+        "others",
+    ]
+    assert lines[1].split()[-6:] == ["reset", "alive", "-", "-", "-", "-"]
     assert lines[-1] == "all 2 cells as promised"
 
 
@@ -37,8 +46,8 @@ def test_a_fault_that_does_not_show_before_any_fix_is_not_as_promised_either() -
 
 
 def test_other_fixes_have_a_column_together() -> None:
-    text = table(cell(reset=5), cell("keepalive", "alive", alive=5), cell("timeout", "alive", alive=5))
-    assert "keepalive: alive, longer timeout: alive" in text
+    text = table(cell(reset=5), cell("fin-timeout", "reset", reset=5), cell("timeout", "alive", alive=5))
+    assert "tcp_fin_timeout: reset, longer timeout: alive" in text
 
 
 def test_a_kernel_that_is_not_ours_is_named() -> None:
