@@ -102,8 +102,8 @@ def cell_request(scenario: Scenario, fix: Fix, node: Node, runs: int) -> dict[st
     values = {**node.values}
     pods: dict[str, str] = dict(scenario.fix_pod_values.get(fix, {}))
     invalid_rule = node.invalid_rule
-    if fix in ("be-liberal", "invalid-rule"):
-        # Each of both alone, whatever the node has.
+    if fix in ("be-liberal", "invalid-rule", "keepalive"):
+        # Each of them alone, whatever the node has.
         values[BE_LIBERAL] = "1" if fix == "be-liberal" else "0"
         invalid_rule = fix == "invalid-rule"
     if fix in ("hardened", "pods"):

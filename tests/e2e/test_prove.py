@@ -49,13 +49,14 @@ def test_the_reset_is_red_before_and_green_after(tmp_path: Path) -> None:
         "be-liberal": {"alive": 3},
         "invalid-rule": {"alive": 3},
         "hardened": {"alive": 3},
+        "keepalive": {"reset": 3},
     }
 
 
 def test_the_evidence_for_a_ticket_goes_to_a_file(tmp_path: Path) -> None:
     done = fleet(*ABOVE, "-f", "markdown", "-o", "evidence.md", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "all 4 cells as promised; written to evidence.md\n"
+    assert done.stderr == "all 5 cells as promised; written to evidence.md\n"
     assert "RST client pod to server pod 3" in (tmp_path / "evidence.md").read_text()
 
 
@@ -113,11 +114,12 @@ def test_a_node_of_the_lab_proves_it_on_its_own_kernel(node: tuple[lab.Lab, str]
         "be-liberal": {"alive": 3},
         "invalid-rule": {"alive": 3},
         "hardened": {"alive": 3},
+        "keepalive": {"reset": 3},
     }
     data = json.loads(bare.stdout)
     assert (data["run"]["on"], data["node"]["values_from"], data["run"]["as_root"]) == (name, name, True)
     refused = [cell["refused"] for cell in data["scenarios"]["above-window"]["fixes"].values()]
-    assert refused == [{}] * 4
+    assert refused == [{}] * 5
     assert fleet(*command, "--cured", cwd=tmp_path).returncode == 3
 
     assert ssh(built, name, f"sysctl -qw {LIBERAL}=1").returncode == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -36,8 +37,8 @@ _AT_ONCE = 32
 
 def main() -> None:
     """Answer, and end."""
-    # Packets of one processor keep their order.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    # Packets of one processor keep their order; which one it is, is all the same to them.
+    os.sched_setaffinity(0, {secrets.choice(sorted(os.sched_getaffinity(0)))})
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     requests = json.loads(lines.get())

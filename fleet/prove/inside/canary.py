@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import counters
@@ -55,7 +56,8 @@ def try_often(host: str, port: int) -> None:
 def one_round(host: str, port: int) -> dict[str, Any]:
     """What became of some connections, on which node, and which counters of this pod moved."""
     before = counters.read()
-    outcomes = Counter(_outcome(host, port) for _ in range(_CONNECTIONS))
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        outcomes = Counter(pool.map(lambda _: _outcome(host, port), range(_CONNECTIONS)))
     after = counters.read()
     moved = counters.moved(before, after)
     came_through = moved.get(_IGNORED, 0) > 0 if _IGNORED in after else None

@@ -38,7 +38,8 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
     measuring = Measuring(world, CLIENT)
     world.enter(NODE)
     if parameters["by"] == "flush":
-        conntrack.flush()
+        for pair in pairs:
+            conntrack.forget(pair.client.socket.getsockname(), SERVICE)
     elif parameters["by"] == "eviction":
         if table_size(world) > MOST_ENTRIES:
             return {"skipped": TOO_LARGE.format(table_size(world))}

@@ -17,6 +17,7 @@ ALIVE, RESET, HANGS = "alive", "reset", "hangs"
 # Far above what any of this takes; only what hangs lasts so long.
 PATIENCE = 3.0
 _LONG = 20.0
+_MOST_PROBES = 127
 _QUESTION, _ANSWER = b"question", b"answer"
 
 
@@ -103,6 +104,8 @@ def connect(
             client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, keepalive)
+            # That nobody answers the probes is not what ends a connection here.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _MOST_PROBES)
         client.connect(world.addresses.dialled)
         server = world.own(listener.accept()[0])
         server.settimeout(_LONG)

@@ -18,6 +18,8 @@ SERVICE = IPV4.dialled
 BACKEND, OTHER_BACKEND = IPV4.listeners
 PLACES = (CLIENT, NODE, SERVER)
 
+# Known from the beginning, because a search for neighbours can fail on a machine that is busy.
+_GATEWAY_CARD, _POD_CARD = "02:00:00:00:00:01", "02:00:00:00:00:02"
 _NEW_NETWORK = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RULES = """
@@ -102,24 +104,27 @@ class World:
                 # Where the machine has turned it off, new namespaces may have it off, too.
                 self._set(place, "net.ipv6.conf.all.disable_ipv6", "0")
         self.enter(NODE)
+        pods = {CLIENT: (addresses.places[CLIENT],), SERVER: addresses.backends}
         for place, gateway in addresses.gateways.items():
             # The path is of the program itself, which inherits the handle.
             peer = f"/proc/self/fd/{self._namespaces[place]}"
             self._ip(
                 "link set lo up",
-                f"link add {place} type veth peer name eth0 netns {peer}",
+                f"link add {place} address {_GATEWAY_CARD} type veth peer name eth0 address {_POD_CARD} netns {peer}",
                 _address(f"{gateway}/{length} dev {place}"),
                 f"link set {place} up",
+                *(f"neighbor add {each} lladdr {_POD_CARD} dev {place}" for each in pods[place]),
             )
         self._set(NODE, "net.ipv4.ip_forward", "1")
         if addresses is IPV6:
             self._set(NODE, "net.ipv6.conf.all.forwarding", "1")
-        for place, mine in ((CLIENT, (addresses.places[CLIENT],)), (SERVER, addresses.backends)):
+        for place, mine in pods.items():
             self.enter(place)
             self._ip(
                 "link set lo up",
                 *(_address(f"{each}/{length} dev eth0") for each in mine),
                 "link set eth0 up",
+                f"neighbor add {addresses.gateways[place]} lladdr {_GATEWAY_CARD} dev eth0",
                 f"route add default via {addresses.gateways[place]}",
             )
         self.enter(NODE)

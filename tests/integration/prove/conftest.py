@@ -1,8 +1,10 @@
-"""Both ways to have namespaces of one's own: as root, and in a user namespace."""
+"""Both ways to have namespaces of one's own: as root, and in a user namespace; and the matrix at the end of the run."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from support.proving import Proofs
 
 from fleet.model.errors import ProofError
 from fleet.prove import prepare
@@ -22,3 +24,20 @@ def as_root(request: pytest.FixtureRequest) -> bool:
     except ProofError as error:
         pytest.skip(f"needs user namespaces: {error}")
     return False
+
+
+@pytest.fixture(scope="package", autouse=True)
+def proofs() -> Iterator[Proofs]:
+    """The whole matrix twice; evictions take up to a minute, in which the other tests of this folder go on."""
+    begun = Proofs()
+    yield begun
+    begun.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the matrices."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, text in report.user_properties:
+            if name.startswith("matrix of the proof"):
+                terminalreporter.section(name)
+                terminalreporter.write_line(text)

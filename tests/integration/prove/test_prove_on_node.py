@@ -106,6 +106,7 @@ def test_it_is_red_before_and_green_after_and_the_node_stays_as_it_was(built: la
         "be-liberal": {"alive": RUNS},
         "invalid-rule": {"alive": RUNS},
         "hardened": {"alive": RUNS},
+        "keepalive": {"reset": RUNS},
     }
     assert answers[0].resets == {"client pod to server pod": RUNS, "server pod to client pod": RUNS}
     assert answers[0].kernel == ssh(built, built.nodes[0].name, "uname -r").stdout.strip()
@@ -219,6 +220,12 @@ def processes_with(word: str) -> list[int]:
     return found
 
 
+def without_waiting(request: dict[str, Any]) -> dict[str, Any]:
+    """The same programs run, with other outcomes."""
+    waits = {name: 0.0 for name in ("silence", "pause") if name in request["parameters"]}
+    return request | {"parameters": request["parameters"] | waits}
+
+
 def python3(minor: int) -> Path:
     """An interpreter of that version, as a distribution or pyenv installs it."""
     named = shutil.which(f"python3.{minor}")
@@ -248,7 +255,9 @@ def with_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[in
 def test_every_python_from_3_9_on_will_do(minor: int, with_python: Callable[[int], None]) -> None:
     with_python(minor)
     requests = [
-        cell_request(scenario, "before", Node(), runs=2) for scenario in SCENARIOS.values() if not scenario.fills_table
+        without_waiting(cell_request(scenario, "before", Node(), runs=2))
+        for scenario in SCENARIOS.values()
+        if not scenario.fills_table and scenario.promises["before"] != "hangs"
     ]
     answers = on_node("n1", LocalConnection()).measure(requests)
     assert [sum(answer.outcomes.values()) for answer in answers] == [2] * len(requests)
