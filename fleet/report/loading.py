@@ -1,4 +1,4 @@
-"""Results that were printed as JSON, read again: ``fleet.audit/1`` and ``fleet.apply/1`` back to what they tell of."""
+"""Results that were printed as JSON, read again: audits, rollouts and proofs back to what they tell of."""
 
 from typing import Any
 
@@ -16,8 +16,10 @@ from fleet.model.finding import (
     WriterState,
 )
 from fleet.model.pods import PodRemedy, PodSysctl
+from fleet.model.proof import Cell, Fix, Proof, ScenarioProof
 from fleet.model.rollout import BatchRun, ChangeResult, GateResult, HostRun, RunError, RunResult
 from fleet.report.audit_json import AuditJson, HostJson, PodRemedyJson, SettingJson, WriterJson
+from fleet.report.prove_json import CellJson, ProofJson
 from fleet.report.run_json import ApplyJson, HostRunJson
 
 
@@ -60,6 +62,41 @@ def loaded_run(document: ApplyJson) -> RunResult:
         ),
         hosts={name: _host_run(name, host) for name, host in document.hosts.items()},
     )
+
+
+def loaded_proof(document: ProofJson) -> Proof:
+    """The proof that a document tells of."""
+    run, node = document.run, document.node
+    return Proof(
+        run_id=run.id,
+        started=run.started,
+        finished=run.finished,
+        version=run.version,
+        on=run.on,
+        kernel=run.kernel,
+        as_root=run.as_root,
+        runs=run.runs,
+        values_from=node.values_from,
+        values=node.values,
+        invalid_rule=node.invalid_rule,
+        playbook=node.playbook,
+        hardened=node.hardened,
+        scenarios=tuple(
+            ScenarioProof(
+                name=name,
+                title=scenario.title,
+                shows=scenario.shows,
+                cells=tuple(_cell(fix, cell) for fix, cell in scenario.fixes.items()),
+            )
+            for name, scenario in document.scenarios.items()
+        ),
+        notes=tuple(document.notes),
+    )
+
+
+def _cell(fix: Fix, cell: CellJson) -> Cell:
+    told = {name: value for name, value in _flat(cell).items() if name != "holds"}
+    return Cell(**{**told, "fix": fix, "promised": frozenset(cell.promised)})
 
 
 def _host(name: str, host: HostJson) -> HostAudit:

@@ -62,11 +62,31 @@ def evidence(cell: Cell) -> str:
     """What was seen, in one line: what ends were told, who reset whom, which counters moved."""
     if cell.skipped:
         return cell.skipped
-    parts = [_counted(cell.seen), f"RST {_counted(cell.resets)}" if cell.resets else ""]
-    parts += [f"{place} {_counted(moved, sign='+')}" for place, moved in cell.counters.items() if moved]
-    parts += [f"{name} {text}" for name, text in cell.notes.items()]
-    parts += [f"{name} was not taken: {why}" for name, why in cell.refused.items()]
+    parts = [told(cell), f"RST {senders(cell)}" if cell.resets else "", *risen(cell), *remarks(cell)]
     return "; ".join(part for part in parts if part) or "no end was told anything, no counter moved"
+
+
+def told(cell: Cell) -> str:
+    """What the ends were told, such as ``server: ECONNRESET 5``."""
+    return _counted(cell.seen)
+
+
+def senders(cell: Cell) -> str:
+    """Who sent how many RST to whom."""
+    return _counted(cell.resets)
+
+
+def risen(cell: Cell) -> list[str]:
+    """Which counters rose, for each namespace in which one did."""
+    return [f"{place} {_counted(moved, sign='+')}" for place, moved in cell.counters.items() if moved]
+
+
+def remarks(cell: Cell) -> list[str]:
+    """What else was seen of it."""
+    return [
+        *(f"{name} {text}" for name, text in cell.notes.items()),
+        *(f"{name} was not taken: {why}" for name, why in cell.refused.items()),
+    ]
 
 
 def broken_promises(proof: Proof) -> list[str]:

@@ -20,9 +20,10 @@ from support.audits import audit_of, checked, node, sample_audit, unchecked
 from support.browser import WAIT, browser, console, missing_browser, requests
 from support.hostile import TRICKS
 from support.pages import large_fleet, large_run, node_summary
+from support.proofs import cell, proof
 from support.runs import sample_run
 
-from fleet.report.page import report_page, trend_point
+from fleet.report.page import evidence_page, report_page, trend_point
 
 pytestmark = pytest.mark.skipif(bool(missing_browser()) and not os.environ.get("CI"), reason=missing_browser())
 
@@ -387,3 +388,27 @@ def test_without_scripts_all_but_the_list_of_hosts_is_there(light: Chrome, small
     assert "Hosts are listed by a script" in text
     assert "on k3s-agent-2, k3s-agent-3" in text
     assert "Clear" not in text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_evidence_of_a_proof_is_read_without_scripts_in_both_themes(
+    theme: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    driver: Chrome = request.getfixturevalue(theme)
+    hostile = replace(proof(cell(alive=5), cell("be-liberal", "alive", alive=5)), notes=TRICKS)
+    page = written(tmp_path_factory, evidence_page([proof(), hostile]))
+    driver.get("about:blank")
+    requests(driver)
+    console(driver)
+    driver.get(page.as_uri())
+    text = one(driver, "main").text
+    for said in ("all 2 cells as promised", "client pod to server pod 5", "client TcpOutRsts +5", "<script>alert(1)"):
+        assert said in text
+    assert [each.text for each in driver.find_elements(By.CSS_SELECTOR, "td.fail")][:2] == ["reset", "reset"]
+    assert driver.find_elements(By.CSS_SELECTOR, "main script, main img") == []
+    assert driver.execute_script(CONTRASTS) == []
+    assert requests(driver) == [page.as_uri()]
+    assert console(driver) == []
+    one(driver, "table a").click()
+    assert driver.current_url.endswith("#proof-1-1")
+    assert base64.b64decode(driver.print_page())[:5] == b"%PDF-"

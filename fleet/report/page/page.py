@@ -1,27 +1,22 @@
 """The page: HTML, styles, script and data in one text, that asks nobody for anything."""
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-import jinja2
 from markupsafe import Markup
 
 from fleet.model.finding import Audit
+from fleet.model.proof import Proof
 from fleet.model.rollout import RunResult
-from fleet.model.text import printable
 from fleet.plan import Plan
 from fleet.report.compare import Difference, compare
 from fleet.report.explain import notes, pod_remedy, states
 from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hosts
-from fleet.report.layout import LONGEST_VALUE
 from fleet.report.marks import FINDING_MARKS
 from fleet.report.page.data import page_data
+from fleet.report.page.document import asset, policy, style, templates
+from fleet.report.page.evidence import proof_view
 from fleet.report.page.grid import grid
 from fleet.report.page.heat import heat
 from fleet.report.page.timeline import run_view
@@ -36,6 +31,7 @@ from fleet.report.pod_remedy import (
     where_it_belongs,
 )
 from fleet.report.protection import PROTECTION_TITLE, protection_groups
+from fleet.report.prove_words import COLUMNS, FIX_WORDS
 from fleet.report.status import FINDING_STATUSES, NOTEWORTHY, host_counts
 from fleet.report.words import HOST_COUNT_WORDS, MOMENTS, count_hosts
 
@@ -48,16 +44,13 @@ MOST_DIFFS: Final = 200
 _SCRIPTS: Final = ("data.js", "search.js", "host.js", "table.js", "start.js")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asset:
-    """A text of ours for the page, and the hash by which its policy allows it."""
-
-    text: Markup
-    source: str
-
-
 def report_page(
-    audit: Audit, *, runs: Sequence[RunResult] = (), plans: Sequence[Plan] = (), trend: Sequence[TrendPoint] = ()
+    audit: Audit,
+    *,
+    runs: Sequence[RunResult] = (),
+    plans: Sequence[Plan] = (),
+    proofs: Sequence[Proof] = (),
+    trend: Sequence[TrendPoint] = (),
 ) -> str:
     """One HTML document, to be read by people from a file, a mail or any web server.
 
@@ -65,19 +58,20 @@ def report_page(
         audit: what the page is about.
         runs: applies and rollbacks to tell beside it, in the order to show them.
         plans: whose diffs to show.
+        proofs: whose evidence to show.
         trend: of this audit and those before it, the oldest first; what two of them tell is drawn.
     """
     everyone = tuple(name for name, host in audit.hosts.items() if host.error is None)
     of_fleet = grid(audit)
     comparison = compare(audit)
-    style, script = _style(), _script()
+    look, script = style(), asset(*_SCRIPTS)
     remedies = pod_remedy_groups(audit)
     return (
-        _environment()
+        templates()
         .get_template("page.html.j2")
         .render(
-            policy=_policy(style, script),
-            style=style.text,
+            policy=policy(look, script),
+            style=look.text,
             script=script.text,
             data=Markup(page_data(of_fleet, runs)),  # noqa: S704 JSON without <
             audit=audit,
@@ -106,6 +100,9 @@ def report_page(
             kubelet_flag=kubelet_flag,
             plans=[_plan(plan) for plan in plans],
             runs=[run_view(run) for run in runs],
+            proofs=[proof_view(proof) for proof in proofs],
+            fix_words=FIX_WORDS,
+            columns=COLUMNS,
             trend=lines(trend),
             points=trend,
         )
@@ -158,52 +155,3 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "risks": risks(plan),
         "remedies": [(each.part, _hosts(each.hosts, everyone)) for each in shared(plan, lambda node: node.remedies)],
     }
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fleet.report.page"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = _shown
-    return environment
-
-
-def _shown(value: object) -> object:
-    """Every text that is no markup of ours, made safe to show before it is escaped."""
-    return printable(value, LONGEST_VALUE) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _style() -> _Asset:
-    return _asset("page.css")
-
-
-@cache
-def _script() -> _Asset:
-    return _asset(*_SCRIPTS)
-
-
-def _asset(*names: str) -> _Asset:
-    folder = files("fleet.report.page") / "assets"
-    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return _Asset(text=Markup(text), source=f"'sha256-{digest}'")  # noqa: S704 a file of ours
-
-
-def _policy(style: _Asset, script: _Asset) -> str:
-    """What a browser lets the page do: https://www.w3.org/TR/CSP3/."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src {style.source}",
-            f"script-src {script.source}",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )

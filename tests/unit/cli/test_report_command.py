@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from support.audits import audit_of, checked, sample_audit
 from support.plans import plan_of
+from support.proofs import proof
 from support.runs import RUN, sample_run
 
 from fleet.cli.main import main
 from fleet.plan import NodePlan, save_plan
 from fleet.report.audit_json import audit_json
+from fleet.report.prove_json import proof_json
 from fleet.report.run_json import run_json
 
 EMPTY = NodePlan(changes=(), kept=(), refused=(), remedies=(), risks=(), preconditions=None)
@@ -24,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "audit.json").write_text(audit_json(newer))
     (tmp_path / "older.json").write_text(audit_json(audit_of(checked("web-01", []))))
     (tmp_path / "apply.json").write_text(run_json(sample_run()))
+    (tmp_path / "proof.json").write_text(proof_json(proof()))
     save_plan(plan_of({"web-01": EMPTY}), tmp_path / "plan.json")
     return tmp_path
 
@@ -48,6 +51,22 @@ def test_the_page_is_about_the_newest_audit_whatever_the_order_of_the_files(
         assert "Trend over 2 audits" in page
         assert "Plan 20261120T120000Z-5f2a01 of" in page
         assert (f"Apply {RUN} stopped" in page) == ("apply.json" in files)
+
+
+def test_a_proof_alone_makes_the_evidence_for_a_ticket(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(capsys, "proof.json", "-o", "page.html") == (0, "", "1 proof; written to page.html\n")
+    assert "all 2 cells as promised" in (folder / "page.html").read_text()
+
+
+def test_a_proof_beside_an_audit_is_a_part_of_its_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(capsys, "proof.json", "audit.json", "-o", "page.html") == (0, "", "14 hosts; written to page.html\n")
+    assert 'id="proofs"' in (folder / "page.html").read_text()
+
+
+def test_a_proof_and_a_plan_without_an_audit_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, error = report(capsys, "proof.json", "plan.json")
+    assert code == 2
+    assert "there is no audit among the files" in error
 
 
 def test_without_a_file_the_page_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,14 @@ from hypothesis import given
 from support.audits import audit_of, checked, sample_audit
 from support.facts import node_facts
 from support.hostile import audits
+from support.proofs import cell, proof
 from support.runs import sample_run
 
 from fleet.kernel.summary import summarise
 from fleet.model.finding import Audit, HostAudit, SettingState
 from fleet.report.audit_json import AuditJson, audit_json
-from fleet.report.loading import loaded_audit, loaded_run
+from fleet.report.loading import loaded_audit, loaded_proof, loaded_run
+from fleet.report.prove_json import ProofJson, proof_json
 from fleet.report.run_json import ApplyJson, run_json
 
 
@@ -35,6 +37,18 @@ def setting_as_told(state: SettingState) -> SettingState:
         replace(writer, evidence=("; ".join(writer.evidence),) if writer.evidence else ()) for writer in state.writers
     )
     return replace(state, boot_source=source, writers=writers)
+
+
+def test_a_proof_comes_back_as_it_was() -> None:
+    whole = proof(
+        replace(cell(reset=5), notes={"entries left": "0 of 5"}, refused={"node net.x": "Invalid argument"}),
+        replace(cell("be-liberal", "alive"), skipped="too large", resets={}),
+        values={"net.ipv4.tcp_fin_timeout": "60"},
+        on="k3s-1",
+        values_from="k3s-1",
+        notes=("A note.",),
+    )
+    assert loaded_proof(ProofJson.model_validate_json(proof_json(whole))) == whole
 
 
 def test_an_audit_comes_back_as_its_json_tells_it() -> None:
