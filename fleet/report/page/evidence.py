@@ -18,6 +18,9 @@ from fleet.report.prove_words import (
     told,
 )
 
+_NEITHER = {"stays", "gone"}
+"""Good or bad by what one wants."""
+
 
 def evidence_page(proofs: Sequence[Proof]) -> str:
     """One HTML document about proofs alone, which needs no script.
@@ -77,6 +80,3 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "risen": risen(cell),
         "remarks": remarks(cell),
     }
-
-
-_NEITHER = {"stays", "gone"}

@@ -12,7 +12,7 @@ from fleet.prove.bench import measure
 from fleet.prove.scenario import BUILD_ONLY
 
 
-@pytest.fixture(params=["root", "user namespace"])
+@pytest.fixture(scope="module", params=["root", "user namespace"])
 def as_root(request: pytest.FixtureRequest) -> bool:
     """True where it is done as root; a way that this machine does not have is skipped."""
     if request.param == "root":
@@ -26,12 +26,19 @@ def as_root(request: pytest.FixtureRequest) -> bool:
     return False
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="package")
 def proofs() -> Iterator[Proofs]:
-    """The whole matrix twice; evictions take up to a minute, in which the other tests of this folder go on."""
+    """The whole matrix twice."""
     begun = Proofs()
     yield begun
     begun.close()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _begin_early(request: pytest.FixtureRequest) -> None:
+    """Evictions take up to a minute, in which the other tests of this folder go on."""
+    if any("proofs" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("proofs")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
