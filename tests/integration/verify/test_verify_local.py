@@ -63,7 +63,7 @@ def own_tests(tmp_path: Path, text: str) -> Path:
 def test_what_holds_passes(good: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     done = fleet("verify", good, "--local", *more, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 host, 1 test: 1 passed\n", "")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["play.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".fleet", "play.yaml"]
 
 
 @pytest.mark.parametrize("more", [(), ("--independent",)], ids=["facts", "independent"])
