@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from itertools import pairwise
-from statistics import median
 from typing import Final
 
+from fleet.diagnose.periods import FEWEST, fixed_interval
 from fleet.diagnose.rule import Cause, several
 from fleet.model.diagnosis import CauseVerdict
 
@@ -37,11 +36,6 @@ _ISO = re.compile(
 _ADDRESS = r"\[?((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:]+)\]?"
 # The peer of Go's messages, then of nginx's, then whatever address comes first.
 _PEERS = tuple(map(re.compile, (rf"->{_ADDRESS}", rf"\bclient: {_ADDRESS}", rf"(?<![\w.:]){_ADDRESS}(?![\w.])")))
-_FEWEST = 5
-"""Resets from one address before an interval is believed."""
-_REGULAR = 0.8
-_JITTER = 0.1
-_SHORTEST = 1.0
 _MOST_NAMED = 5
 _BURST = timedelta(minutes=2)
 _LONGEST_LINE = 10_000
@@ -100,22 +94,10 @@ def intervals(resets: Iterable[LoggedReset]) -> tuple[Interval, ...]:
             times[reset.peer].append(reset.at)
     found = []
     for peer, moments in times.items():
-        if len(moments) < _FEWEST:
-            continue
-        ordered = sorted(moments)
-        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(ordered)]
-        usual = median(gaps)
-        if usual < _SHORTEST:
-            continue
-        regular = sum(_is_multiple(gap, usual) for gap in gaps)
-        if regular >= _REGULAR * len(gaps):
-            found.append(Interval(peer=peer, seconds=usual, count=len(moments)))
+        seconds = fixed_interval(moment.timestamp() for moment in moments)
+        if seconds is not None:
+            found.append(Interval(peer=peer, seconds=seconds, count=len(moments)))
     return tuple(found)
-
-
-def _is_multiple(gap: float, usual: float) -> bool:
-    times = max(1, round(gap / usual))
-    return abs(gap - times * usual) <= _JITTER * usual
 
 
 def _others(resets: Sequence[LoggedReset]) -> CauseVerdict:
@@ -123,7 +105,7 @@ def _others(resets: Sequence[LoggedReset]) -> CauseVerdict:
     from_where = ", ".join(f"{network} ({count})" for network, count in ranges.most_common(_MOST_NAMED))
     lines = [f"{several(len(resets), 'reset')} without a fixed interval" + (f", from {from_where}" if ranges else "")]
     times = sorted(reset.at for reset in resets if reset.at is not None)
-    if len(times) >= _FEWEST and times[-1] - times[0] <= _BURST:
+    if len(times) >= FEWEST and times[-1] - times[0] <= _BURST:
         lines.append(
             f"all between {times[0]:%Y-%m-%d %H:%M:%S} and {times[-1]:%H:%M:%S}: look for a rollout or a node that was"
             " lost at that moment ('fleet diagnose --kubernetes FILE' reads its events)"
