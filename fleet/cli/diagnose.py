@@ -13,7 +13,8 @@ from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
 from fleet.cli.target import target
-from fleet.diagnose import gather, offline_diagnosis, read_kubernetes, read_log
+from fleet.diagnose import gather, offline_diagnosis, read_kubernetes, read_log, read_pcap
+from fleet.diagnose.capture.node import capture_filter
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
 from fleet.model.diagnosis import Diagnosis
@@ -64,6 +65,23 @@ def diagnose(
         list[str] | None,
         typer.Option("--log", metavar="FILE", help="Read an application's log instead of hosts; more than once."),
     ] = None,
+    pcap: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pcap",
+            metavar="FILE",
+            help="Read a capture, pcap or pcapng, instead of hosts; more than once; - is stdin.",
+        ),
+    ] = None,
+    capture: Annotated[
+        str | None,
+        typer.Option(
+            "--capture",
+            metavar="FILTER",
+            help="Capture segments on each node between the readings: 'tcp', or narrower, as in 'host 10.42.0.7 and port"
+            " 80'.",
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How the diagnosis is told.")] = Format.TABLE,
     output: options.OutputOption = None,
     verbose: options.VerboseOption = 0,
@@ -77,6 +95,7 @@ def diagnose(
     """
     check_output(output)
     kept = history_location(history, state_dir)
+    words = () if capture is None else _words(capture)
 
     def read() -> Diagnosis:
         # Each host is read twice.
@@ -84,13 +103,15 @@ def diagnose(
             host_progress("diagnosing", 2 * len(chosen.names)) as progress,
             Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
         ):
-            return gather(fleet, hosts=chosen.names, seconds=seconds)
+            return gather(fleet, hosts=chosen.names, seconds=seconds, captured=words)
 
     job: Callable[[], Diagnosis]
-    if kubernetes is not None or log:
-        if limit is not None or local:
-            raise UsageError("--kubernetes and --log read files, and no host: leave --limit and --local out")
-        job = partial(_of_files, kubernetes, log or ())
+    if kubernetes is not None or log or pcap:
+        if limit is not None or local or words:
+            raise UsageError(
+                "--kubernetes, --log and --pcap read files, and no host: leave --limit, --local and --capture out"
+            )
+        job = partial(_of_files, kubernetes, log or (), pcap or ())
     else:
         chosen, job = target(inventory=inventory, local=local, limit=limit), read
     with recorded("diagnose", kept) as record:
@@ -103,8 +124,16 @@ def diagnose(
         raise typer.Exit(exit_code(result))
 
 
-def _of_files(kubernetes: str | None, logs: Sequence[str]) -> Diagnosis:
-    if (kubernetes, *logs).count("-") > 1:
+def _words(capture: str) -> tuple[str, ...]:
+    try:
+        return capture_filter(capture)
+    except ValueError as error:
+        raise UsageError(f"--capture: {error}") from None
+
+
+def _of_files(kubernetes: str | None, logs: Sequence[str], captures: Sequence[str]) -> Diagnosis:
+    if (kubernetes, *logs, *captures).count("-") > 1:
         raise UsageError("- is stdin, which can be read once")
     found = {} if kubernetes is None else {kubernetes: read_kubernetes(kubernetes)}
-    return offline_diagnosis(found | {path: read_log(path) for path in logs})
+    found |= {path: read_log(path) for path in logs}
+    return offline_diagnosis(found | {path: read_pcap(path) for path in captures})

@@ -1,18 +1,23 @@
 """Two readings of each host, a bounded time apart, and the verdicts on them."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from secrets import token_hex
 from threading import Event
 
 from fleet import __version__
+from fleet.diagnose.capture import judge_capture, read_capture
+from fleet.diagnose.capture.node import MOST_SEGMENTS, Captured, capture_segments
+from fleet.diagnose.capture.resets import Conversations
 from fleet.diagnose.causes import judge
 from fleet.diagnose.evidence import Evidence, Reading
 from fleet.facts import ProbeRequest
 from fleet.facts.connections import MOST_SOCKETS
 from fleet.kernel.catalogue import KEYS
 from fleet.model.connections import Connections
-from fleet.model.diagnosis import CauseVerdict, Diagnosis, HostDiagnosis
+from fleet.model.diagnosis import CauseVerdict, Diagnosis, HostDiagnosis, Verdict
 from fleet.model.facts import NodeFacts, Unavailable
 from fleet.model.finding import Failure
 from fleet.policy import HostView
@@ -22,24 +27,45 @@ from fleet.runner.counters import read_counters
 from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
 
+_NARROW = "narrow it, as in --capture 'host 10.42.0.7'"
+_STRENGTH: tuple[Verdict, ...] = ("confirmed", "likely", "cannot tell", "excluded")
 
-def gather(fleet: Fleet, *, hosts: Collection[str], seconds: float) -> Diagnosis:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _First:
+    """What comes before the second reading of a host.
+
+    Attributes:
+        packets: None where none were asked for.
+    """
+
+    facts: NodeFacts
+    reading: Reading
+    packets: Captured | Unavailable | None
+
+
+def gather(fleet: Fleet, *, hosts: Collection[str], seconds: float, captured: tuple[str, ...] = ()) -> Diagnosis:
     """Diagnose the named hosts of a fleet; nothing is changed on them.
 
     Args:
         fleet: that has them.
         hosts: by name.
         seconds: between the two readings.
+        captured: what is captured between the readings, in words of `capture_filter`; nothing where there are none.
     """
     started = datetime.now(UTC)
     request = ProbeRequest(keys=tuple(KEYS))
 
-    def first(host: HostView, connection: Connection) -> tuple[NodeFacts, Reading]:
-        return read_facts(host, connection, request), _read(host, connection)
+    def first(host: HostView, connection: Connection) -> _First:
+        facts, reading = read_facts(host, connection, request), _read(host, connection)
+        packets = None
+        if captured:
+            packets = capture_segments(host.name, connection, seconds=seconds, words=captured)
+        return _First(facts=facts, reading=reading, packets=packets)
 
     before = fleet.run(first, hosts=hosts)
     answered = {host: each for host, each in before.items() if not isinstance(each, Exception)}
-    if answered:
+    if answered and not captured:
         Event().wait(seconds)
     after = fleet.run(_read, hosts=answered.keys()) if answered else {}
     return _diagnosis(started, {host: _host(host, one, after.get(host)) for host, one in before.items()}, {})
@@ -69,19 +95,38 @@ def _read(host: HostView, connection: Connection) -> Reading:
     return Reading(counters=read_counters(host.name, connection), connections=connections)
 
 
-def _host(name: str, first: tuple[NodeFacts, Reading] | Exception, second: Reading | Exception | None) -> HostDiagnosis:
+def _host(name: str, first: _First | Exception, second: Reading | Exception | None) -> HostDiagnosis:
     if isinstance(first, Exception):
         return HostDiagnosis(name=name, error=failure(first))
     if isinstance(second, Exception):
         return HostDiagnosis(name=name, error=failure(second))
-    facts, reading = first
+    reading = first.reading
     if second is None or reading.counters.boot_id != second.counters.boot_id:
         why = "interrupted between the readings" if second is None else "the node was booted between the readings"
         return HostDiagnosis(name=name, error=Failure(kind="protocol", message=f"{why}: run it again"))
-    evidence = Evidence(facts=facts, first=reading, second=second)
-    return HostDiagnosis(
-        name=name, seconds=evidence.seconds, verdicts=judge(evidence), notes=tuple(_notes(second.connections))
-    )
+    evidence = Evidence(facts=first.facts, first=reading, second=second)
+    verdicts, notes = judge(evidence), tuple(_notes(second.connections))
+    if isinstance(first.packets, Captured):
+        seen = read_capture(BytesIO(first.packets.pcap))
+        verdicts = together(verdicts, judge_capture(seen))
+        notes += tuple(_notes_on_capture(seen, first.packets))
+    elif first.packets is not None:
+        notes += (f"nothing could be captured: {first.packets}",)
+    return HostDiagnosis(name=name, seconds=evidence.seconds, verdicts=verdicts, notes=notes)
+
+
+def together(readings: tuple[CauseVerdict, ...], captured: tuple[CauseVerdict, ...]) -> tuple[CauseVerdict, ...]:
+    """One verdict for each cause: the one that says more, with the evidence of both where both name it."""
+    others = {verdict.cause: verdict for verdict in captured}
+    joined = [_stronger(verdict, others.pop(verdict.cause, verdict)) for verdict in readings]
+    return (*joined, *others.values())
+
+
+def _stronger(one: CauseVerdict, other: CauseVerdict) -> CauseVerdict:
+    first, second = sorted((one, other), key=lambda verdict: _STRENGTH.index(verdict.verdict))
+    if first is second or not second.is_named:
+        return first
+    return replace(first, evidence=(*first.evidence, *second.evidence))
 
 
 def _notes(connections: Connections | Unavailable) -> Iterator[str]:
@@ -94,3 +139,10 @@ def _notes(connections: Connections | Unavailable) -> Iterator[str]:
         yield f"no more than {MOST_SOCKETS} sockets and entries were read"
     if isinstance(connections.entries, Unavailable) and connections.entries.detail != "nf_conntrack":
         yield f"the entries of connection tracking could not be read: {connections.entries}"
+
+
+def _notes_on_capture(seen: Conversations, packets: Captured) -> Iterator[str]:
+    if packets.lost:
+        yield f"{packets.lost} segments came too fast to be captured: {_NARROW}"
+    if seen.count >= MOST_SEGMENTS:
+        yield f"the capture was full after {seen.ended - seen.began:.1f} s: {_NARROW}"

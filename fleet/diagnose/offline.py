@@ -1,4 +1,4 @@
-"""Reads the files that need no host: a cluster's objects, and an application's log."""
+"""Reads the files that need no host: a cluster's objects, an application's log, a capture."""
 
 import json
 import sys
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from fleet.diagnose.capture.frames import FormatError
+from fleet.diagnose.capture.read import read_capture
+from fleet.diagnose.capture.verdicts import judge_capture
 from fleet.diagnose.kubernetes import judge_kubernetes
 from fleet.diagnose.log import judge_log, logged_resets
 from fleet.diagnose.objects import items
@@ -14,6 +17,7 @@ from fleet.model.errors import DocumentError
 
 _MOST_BYTES: Final = 512 * 1024 * 1024
 _STDIN: Final = "-"
+_TCPDUMP = "make it with: tcpdump -ni any -s 128 -w FILE tcp"
 _COMMAND = "kubectl get pods,deployments,services,endpointslices,events -A -o json"
 
 
@@ -59,6 +63,26 @@ def read_log(path: str) -> tuple[CauseVerdict, ...]:
         return judge_log(logged_resets(_lines(path)))
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror}", path=path) from error
+
+
+def read_pcap(path: str) -> tuple[CauseVerdict, ...]:
+    """Judge a capture, pcap or pcapng, of any size.
+
+    Args:
+        path: of a file; ``-`` is stdin.
+
+    Raises:
+        DocumentError: it cannot be read, or is no capture.
+    """
+    try:
+        if path == _STDIN:
+            return judge_capture(read_capture(sys.stdin.buffer))
+        with Path(path).open("rb") as file:
+            return judge_capture(read_capture(file))
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}", path=path) from error
+    except FormatError as error:
+        raise DocumentError(f"no capture that can be read: {error}", path=path, hint=_TCPDUMP) from None
 
 
 def _lines(path: str) -> Iterator[str]:

@@ -11,18 +11,23 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 from fleet.diagnose import Evidence, Reading, judge
+from fleet.diagnose.capture import judge_capture, read_capture
 from fleet.facts import ProbeRequest
 from fleet.kernel.catalogue import KEYS
+from fleet.model.diagnosis import CauseVerdict
 from fleet.policy import HostView
 from fleet.prove.inside import conntrack
 from fleet.prove.inside.addresses import CLIENT, NODE, SERVER
+from fleet.prove.inside.listening import Filter
 from fleet.prove.inside.pairs import Pair, connect, converse, fence, listen, settle
 from fleet.prove.inside.tcp import forge
 from fleet.prove.inside.world import BACKEND, OTHER_BACKEND, SERVICE, World
@@ -296,7 +301,12 @@ def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
             stack.callback(holder.wait)
             stack.callback(holder.kill)
         steps = kind.steps(world, chance)
+        # Half of the runs listen from the beginning, the others join when all connections stand.
+        if joins_early(seed):
+            captured = stack.enter_context(listening(world, NODE))
         next(steps)
+        if not joins_early(seed):
+            captured = stack.enter_context(listening(world, NODE))
         world.enter(NODE)
         facts = read_facts(host, connection, ProbeRequest(keys=tuple(KEYS)))
         first = Reading(
@@ -308,9 +318,58 @@ def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
             connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
         )
         verdicts = judge(Evidence(facts=facts, first=first, second=second))
+        in_capture = judge_capture(read_capture(captured()))
         # What the steps keep is closed after the reading.
         steps.close()
+    return {"readings": _told(verdicts), "capture": _told(in_capture)}
+
+
+def joins_early(seed: int) -> bool:
+    """Whether the capture of this run has the beginning of each connection."""
+    return seed % 2 == 0
+
+
+def _told(verdicts: Iterable[CauseVerdict]) -> dict[str, dict[str, object]]:
     return {each.cause: {"verdict": each.verdict, "evidence": each.evidence} for each in verdicts}
+
+
+@contextmanager
+def listening(world: World, place: str) -> Iterator[Callable[[], BytesIO]]:
+    """Listen there from now on; the result ends it, and gives all that came until then as a file."""
+    listener = world.open_socket(place, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    listener.setblocking(False)
+    segments, file, is_over = Filter(["tcp"]), BytesIO(), threading.Event()
+    file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 16, 101))
+
+    def drain() -> None:
+        while True:
+            was_over = is_over.is_set()
+            select.select([listener], [], [], 0 if was_over else 0.1)
+            try:
+                while True:
+                    packet, now = listener.recv(1 << 16), time.time()
+                    if segments.wants(packet):
+                        file.write(
+                            struct.pack("=IIII", int(now), int(now % 1 * 10**6), len(packet), len(packet)) + packet
+                        )
+            except BlockingIOError:
+                if was_over:
+                    return
+
+    thread = threading.Thread(target=drain)
+
+    def ended() -> BytesIO:
+        is_over.set()
+        thread.join()
+        file.seek(0)
+        return file
+
+    thread.start()
+    try:
+        yield ended
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def main() -> None:

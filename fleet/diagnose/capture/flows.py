@@ -7,8 +7,10 @@ from fleet.diagnose.capture.segments import ACK, FIN, SYN, Segment
 
 # A copy of the same segment on another interface of the same machine comes that soon; a retransmission does not.
 _COPY_WITHIN = 0.005
-_NEAR = 1 << 24
-"""Further apart in sequence numbers than segments of one connection are: the largest window that is common."""
+_AHEAD = 1 << 24
+"""No sender is further ahead than this; what seems so is not of the stream."""
+_BEHIND = 1 << 16
+"""How far a stray segment's acknowledgement may be behind. A larger number would find strangers by chance."""
 _HALF = 1 << 31
 _RECENT = 4
 _MOST_SCALE = 14
@@ -17,11 +19,6 @@ _MOST_SCALE = 14
 def distance(later: int, earlier: int) -> int:
     """How far one sequence number is above another; they wrap at 2**32."""
     return (later - earlier + _HALF) % (2 * _HALF) - _HALF
-
-
-def is_near(one: int, other: int) -> bool:
-    """Whether two sequence numbers may be of one connection."""
-    return abs(distance(one, other)) <= _NEAR
 
 
 @dataclass(slots=True)
@@ -33,8 +30,7 @@ class Flow:
         next_seq: of what comes next.
         acked: how far it has acknowledged the other direction.
         scale: of its windows; None where its SYN was not seen.
-        repeats: segments that it sent again since the other end was last heard.
-        waits_since: when it first sent something since then.
+        waits_since: when it sent what has to be acknowledged and the other end has said nothing since.
     """
 
     order: int
@@ -46,7 +42,6 @@ class Flow:
     accepted: bool = False
     has_data: bool = False
     closed: bool = False
-    repeats: int = 0
     waits_since: float | None = None
     recent: deque[Segment] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
@@ -65,23 +60,24 @@ class Flow:
         self.accepted |= bool(segment.flags & SYN) and bool(segment.flags & ACK)
         self.has_data |= segment.has_data
         self.closed |= bool(segment.flags & FIN)
-        if segment.flags & ACK and (self.acked is None or 0 <= distance(segment.ack, self.acked) <= _NEAR):
+        if segment.flags & ACK and (self.acked is None or 0 <= distance(segment.ack, self.acked) <= _AHEAD):
             self.acked, self.window = segment.ack, segment.window
         is_probe = not segment.length and segment.seq == (self.next_seq - 1) % (2 * _HALF)
         following = (segment.seq + segment.length) % (2 * _HALF)
         ahead = distance(following, self.next_seq)
-        if is_probe or (segment.length and ahead <= 0 and self.recent):
-            self.repeats += 1
-        # What is far beyond is not of the stream.
-        if 0 < ahead <= _NEAR:
+        if 0 < ahead <= _AHEAD:
             self.next_seq = following
-        if self.waits_since is None:
+        if self.waits_since is None and (segment.length or is_probe):
             self.waits_since = segment.at
         self.recent.append(segment)
 
     def heard(self) -> None:
         """The other end sent something."""
-        self.repeats, self.waits_since = 0, None
+        self.waits_since = None
+
+    def sent(self, seq: int) -> bool:
+        """Whether a sequence number that somebody expects is one that this flow has come to lately."""
+        return 0 <= distance(self.next_seq, seq) <= _BEHIND
 
     def windows(self) -> tuple[int, int]:
         """The smallest and the largest that its last window can be, in bytes."""

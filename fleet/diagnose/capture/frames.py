@@ -23,6 +23,7 @@ _SECTION_MAGIC = _SECTION.to_bytes(4, "big")
 _BYTE_ORDERS: Final[dict[bytes, _Order]] = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _RESOLUTION, _OFFSET = 9, 14
 _LARGEST_BLOCK = 1 << 24
+_LAST_TIME = 253_402_300_799.0  # the year 9999
 
 
 class FormatError(Exception):
@@ -166,4 +167,4 @@ def _packet(order: _Order, kind: int, body: bytes, interfaces: list[_Interface])
     high, low, length = struct.unpack_from(order + "III", body, 4)
     interface = interfaces[number]
     at = interface.offset + ((high << 32) | low) / interface.ticks
-    return Frame(at, interface.link, body[20 : 20 + length])
+    return Frame(min(max(at, 0.0), _LAST_TIME), interface.link, body[20 : 20 + length])

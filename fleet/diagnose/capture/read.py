@@ -19,6 +19,3 @@ def read_capture(file: BinaryIO) -> Conversations:
         if (found := segment(frame)) is not None:
             seen.take(found)
     return seen
-
-
-__all__ = ["FormatError", "read_capture"]

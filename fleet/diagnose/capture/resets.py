@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from fleet.diagnose.capture.flows import Flow, distance, is_near
+from fleet.diagnose.capture.flows import Flow, distance
 from fleet.diagnose.capture.segments import ACK, RST, SYN, End, Segment
 
 Kind = Literal[
@@ -18,7 +18,7 @@ Kind = Literal[
 ]
 """What a reset answers.
 
-``outside``: a segment out of its receiver's window, which came from where it never dialled, or of which it knew nothing.
+``outside``: a segment out of its receiver's window, from where it never dialled, or of which it knew nothing.
 ``inside``, ``half-closed``: one within the window, from where it never dialled. ``untranslated``: the same, and nobody
 can tell whether it was within. ``moved``: the middle of a connection that another backend had. ``refused``: a SYN.
 ``silent``: nothing any more. ``empty``: nothing, right after the handshake. ``abort``: it was the sender's own wish.
@@ -121,35 +121,34 @@ class Conversations:
         sender, receiver = segment.source, segment.destination
         own, back = self._flows.get((sender, receiver)), self._flows.get((receiver, sender))
         service = receiver if sender == client else sender
-        if back is not None and back.dialled and (own is None or not own.accepted):
+        if back is not None and back.dialled and own is None:
             return "refused", service, True
         is_answer = not segment.flags & ACK
         if is_answer and back is not None:
-            if found := self._stray(segment, own, back):
+            if found := self._stray(segment, client, own, back):
                 return found
-            if own is None and (dialled := self._had_another_backend(segment, back)):
+            if own is None and receiver == client and (dialled := self._had_another_backend(segment, back)):
                 return "moved", dialled, True
         return self._by_sender(segment, client, own, back), service, True
 
     def _by_sender(self, segment: Segment, client: End, own: Flow | None, back: Flow | None) -> Kind:
         """What kind it is where the connection is its sender's own."""
-        if own is None:
-            return "other"
-        waited = 0.0 if own.waits_since is None else segment.at - own.waits_since
-        if own.repeats and waited >= _SILENCE:
+        if own is None or not (own.dialled or own.accepted or own.has_data):
+            return "other"  # too little was seen of it
+        if own.waits_since is not None and segment.at - own.waits_since >= _SILENCE:
             return "silent"
-        if own.dialled and segment.source == client and not own.has_data and not (back is not None and back.has_data):
+        if own.dialled and segment.source == client and not (own.has_data or (back and back.has_data)):
             return "empty"
         return "abort" if segment.flags & ACK or own.closed else "other"
 
-    def _stray(self, segment: Segment, own: Flow | None, back: Flow) -> tuple[Kind, End, bool] | None:
+    def _stray(self, segment: Segment, client: End, own: Flow | None, back: Flow) -> tuple[Kind, End, bool] | None:
         """Whether it answers a segment that its sender cannot place."""
         stray = next((known for known in reversed(back.recent) if known.ack == segment.seq), None)
         if stray is None:
             return None
-        for dialled, flow in self._others(segment.source, segment.destination):
+        for dialled, flow in self._others(client, segment.destination) if segment.source == client else ():
             # Of the two ways that one connection shows, a client's packets take the dialled one first.
-            if flow.order < (own.order if own else self.count) and is_near(flow.next_seq, segment.seq):
+            if flow.order < (own.order if own else self.count) and flow.sent(segment.seq):
                 place = _place(stray, flow)
                 if place == "inside" and flow.closed:
                     return "half-closed", dialled, True
@@ -163,7 +162,7 @@ class Conversations:
         """The address that was dialled, where another than the sender has answered this stream before."""
         client = segment.destination
         first = back.recent[0].seq
-        streams = [(end, flow) for end, flow in self._others(client, segment.source) if is_near(flow.next_seq, first)]
+        streams = [(end, flow) for end, flow in self._others(client, segment.source) if flow.sent(first)]
         if back.dialled or not any((end, client) in self._flows for end, _ in streams):
             return None
         return min(streams, key=lambda each: each[1].order)[0]
