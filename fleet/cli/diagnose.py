@@ -78,8 +78,8 @@ def diagnose(
         typer.Option(
             "--capture",
             metavar="FILTER",
-            help="Capture segments on each node between the readings: 'tcp', or narrower, as in 'host 10.42.0.7 and port"
-            " 80'.",
+            help="Capture segments on each node between the readings: 'tcp', or narrower, as in 'host 10.42.0.7 and"
+            " port 80'.",
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How the diagnosis is told.")] = Format.TABLE,

@@ -10,7 +10,6 @@ from threading import Event
 from fleet import __version__
 from fleet.diagnose.capture import judge_capture, read_capture
 from fleet.diagnose.capture.node import MOST_SEGMENTS, Captured, capture_segments
-from fleet.diagnose.capture.resets import Conversations
 from fleet.diagnose.causes import judge
 from fleet.diagnose.evidence import Evidence, Reading
 from fleet.facts import ProbeRequest
@@ -36,12 +35,14 @@ class _First:
     """What comes before the second reading of a host.
 
     Attributes:
-        packets: None where none were asked for.
+        captured: what a capture shows; nothing where there is none.
+        notes: on the capture.
     """
 
     facts: NodeFacts
     reading: Reading
-    packets: Captured | Unavailable | None
+    captured: tuple[CauseVerdict, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def gather(fleet: Fleet, *, hosts: Collection[str], seconds: float, captured: tuple[str, ...] = ()) -> Diagnosis:
@@ -58,10 +59,11 @@ def gather(fleet: Fleet, *, hosts: Collection[str], seconds: float, captured: tu
 
     def first(host: HostView, connection: Connection) -> _First:
         facts, reading = read_facts(host, connection, request), _read(host, connection)
-        packets = None
-        if captured:
-            packets = capture_segments(host.name, connection, seconds=seconds, words=captured)
-        return _First(facts=facts, reading=reading, packets=packets)
+        if not captured:
+            return _First(facts=facts, reading=reading)
+        # A capture of each host would be too much to keep.
+        verdicts, notes = _judged(capture_segments(host.name, connection, seconds=seconds, words=captured))
+        return _First(facts=facts, reading=reading, captured=verdicts, notes=notes)
 
     before = fleet.run(first, hosts=hosts)
     answered = {host: each for host, each in before.items() if not isinstance(each, Exception)}
@@ -105,14 +107,12 @@ def _host(name: str, first: _First | Exception, second: Reading | Exception | No
         why = "interrupted between the readings" if second is None else "the node was booted between the readings"
         return HostDiagnosis(name=name, error=Failure(kind="protocol", message=f"{why}: run it again"))
     evidence = Evidence(facts=first.facts, first=reading, second=second)
-    verdicts, notes = judge(evidence), tuple(_notes(second.connections))
-    if isinstance(first.packets, Captured):
-        seen = read_capture(BytesIO(first.packets.pcap))
-        verdicts = together(verdicts, judge_capture(seen))
-        notes += tuple(_notes_on_capture(seen, first.packets))
-    elif first.packets is not None:
-        notes += (f"nothing could be captured: {first.packets}",)
-    return HostDiagnosis(name=name, seconds=evidence.seconds, verdicts=verdicts, notes=notes)
+    return HostDiagnosis(
+        name=name,
+        seconds=evidence.seconds,
+        verdicts=together(judge(evidence), first.captured),
+        notes=(*_notes(second.connections), *first.notes),
+    )
 
 
 def together(readings: tuple[CauseVerdict, ...], captured: tuple[CauseVerdict, ...]) -> tuple[CauseVerdict, ...]:
@@ -141,8 +141,14 @@ def _notes(connections: Connections | Unavailable) -> Iterator[str]:
         yield f"the entries of connection tracking could not be read: {connections.entries}"
 
 
-def _notes_on_capture(seen: Conversations, packets: Captured) -> Iterator[str]:
-    if packets.lost:
-        yield f"{packets.lost} segments came too fast to be captured: {_NARROW}"
+def _judged(captured: Captured | Unavailable) -> tuple[tuple[CauseVerdict, ...], tuple[str, ...]]:
+    """The verdicts on a capture, and notes on what kept it from being whole."""
+    if isinstance(captured, Unavailable):
+        return (), (f"nothing could be captured: {captured}",)
+    seen = read_capture(BytesIO(captured.pcap))
+    notes = []
+    if captured.lost:
+        notes.append(f"{captured.lost} segments came too fast to be captured: {_NARROW}")
     if seen.count >= MOST_SEGMENTS:
-        yield f"the capture was full after {seen.ended - seen.began:.1f} s: {_NARROW}"
+        notes.append(f"the capture was full after {seen.ended - seen.began:.1f} s: {_NARROW}")
+    return judge_capture(seen), tuple(notes)

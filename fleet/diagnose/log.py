@@ -4,10 +4,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+from fleet.diagnose.log_time import time_of
 from fleet.diagnose.periods import FEWEST, fixed_interval
 from fleet.diagnose.rule import Cause, several
 from fleet.model.diagnosis import CauseVerdict
@@ -29,10 +30,6 @@ RESETS: Final = Cause(
 )
 
 _RESET = re.compile(r"connection reset by peer|ECONNRESET", re.IGNORECASE)
-_ISO = re.compile(
-    r"(?P<day>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
-)
 _ADDRESS = r"\[?((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:]+)\]?"
 # The peer of Go's messages, then of nginx's, then whatever address comes first.
 _PEERS = tuple(map(re.compile, (rf"->{_ADDRESS}", rf"\bclient: {_ADDRESS}", rf"(?<![\w.:]){_ADDRESS}(?![\w.])")))
@@ -58,10 +55,15 @@ class Interval:
     count: int
 
 
-def logged_resets(lines: Iterable[str]) -> tuple[LoggedReset, ...]:
-    """The lines that tell of a reset."""
+def logged_resets(lines: Iterable[str], now: datetime) -> tuple[LoggedReset, ...]:
+    """The lines that tell of a reset.
+
+    Args:
+        lines: of a log.
+        now: for times without a year.
+    """
     cut = (line[:_LONGEST_LINE] for line in lines)
-    return tuple(LoggedReset(at=_time(line), peer=_peer(line)) for line in cut if _RESET.search(line))
+    return tuple(LoggedReset(at=time_of(line, now), peer=_peer(line)) for line in cut if _RESET.search(line))
 
 
 def judge_log(resets: Sequence[LoggedReset]) -> tuple[CauseVerdict, ...]:
@@ -117,18 +119,6 @@ def _others(resets: Sequence[LoggedReset]) -> CauseVerdict:
 
 def _range(peer: IPv4Address | IPv6Address) -> str:
     return str(ip_network((peer, 24 if isinstance(peer, IPv4Address) else 64), strict=False))
-
-
-def _time(line: str) -> datetime | None:
-    match = _ISO.search(line)
-    if match is None:
-        return None
-    part = f".{match['part'][:6].ljust(6, '0')}" if match["part"] else ""
-    try:
-        moment = datetime.fromisoformat(f"{match['day'].replace('/', '-')}T{match['time']}{part}{match['zone'] or ''}")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _peer(line: str) -> IPv4Address | IPv6Address | None:

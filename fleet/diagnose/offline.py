@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,7 @@ def read_log(path: str) -> tuple[CauseVerdict, ...]:
         DocumentError: it cannot be read.
     """
     try:
-        return judge_log(logged_resets(_lines(path)))
+        return judge_log(logged_resets(_lines(path), datetime.now(UTC)))
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror}", path=path) from error
 

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from fleet.diagnose import Evidence, Reading, judge
 from fleet.diagnose.capture import judge_capture, read_capture
+from fleet.diagnose.log import judge_log, logged_resets
 from fleet.facts import ProbeRequest
 from fleet.kernel.catalogue import KEYS
 from fleet.model.diagnosis import CauseVerdict
@@ -36,8 +38,11 @@ from fleet.runner.connections import read_connections
 from fleet.runner.counters import read_counters
 from fleet.transport.local import LocalConnection
 
-Steps = Generator[None]
-"""What comes before the first reading, and after a bare ``yield``, what comes before the second."""
+Steps = Generator[None, None, list[str] | None]
+"""What comes before the first reading, and after a bare ``yield``, what comes before the second; then a log, if any."""
+
+Told = dict[str, dict[str, dict[str, object]]]
+"""By source, and by cause, the verdict and its evidence."""
 
 _ABOVE = 1 << 30
 _ESTABLISHED = "net.netfilter.nf_conntrack_tcp_timeout_established"
@@ -52,13 +57,17 @@ class Kind:
 
     Attributes:
         cause: what has to be named; empty where nothing may be.
+        in_capture: what a capture of all of it has to name; empty where it can show nothing.
+        in_log: what the log has to name.
         values: sysctls of the node.
     """
 
     cause: str
     steps: Callable[[World, random.Random], Steps]
+    in_capture: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     invalid_rule: bool = False
+    in_log: str = ""
 
 
 def calm(world: World, chance: random.Random) -> Steps:
@@ -108,7 +117,7 @@ def lost(
             world.enter(NODE)
             conntrack.flush()
         else:
-            time.sleep(3.5)  # the timeout is 2 s: silence is what is tried
+            expire(world, pairs, chance)
         if other:
             world.serve(OTHER_BACKEND)
         others = connect(world, other_backend if other else backend, chance.randint(1, 3), dialer=CLIENT)
@@ -117,6 +126,26 @@ def lost(
         converse_again(others, chance)
 
     return steps
+
+
+def expire(world: World, pairs: list[Pair], chance: random.Random) -> None:
+    """Let the entries of these connections reach their timeout in silence, and no others after them."""
+    keys = [Path("/proc/sys", key.replace(".", "/")) for key in (_ESTABLISHED, _CLOSE_WAIT)]
+    world.enter(NODE)
+    usual = [key.read_text(encoding="ascii") for key in keys]
+    for key in keys:
+        key.write_text("2", encoding="ascii")
+    # The next packet of a connection sets its timer anew.
+    if pairs[0].is_half_closed:
+        for pair in pairs:
+            pair.server.socket.send(b"more")
+        settle(pairs)
+    else:
+        converse_again(pairs, chance)
+    time.sleep(2.5)  # silence is what is tried
+    world.enter(NODE)
+    for key, value in zip(keys, usual, strict=True):
+        key.write_text(value, encoding="ascii")
 
 
 def direct(world: World, chance: random.Random) -> Steps:
@@ -210,6 +239,29 @@ def application(world: World, chance: random.Random) -> Steps:
     converse_again(others, chance)
 
 
+def probes(world: World, chance: random.Random) -> Steps:
+    """A health check that hangs up, as a kubelet's tcpSocket probe does, and a server that writes a log."""
+    backend, _ = listen(world)
+    others = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
+    every, log = chance.uniform(2.0, 2.4), []
+    yield
+    start = time.monotonic()
+    for beat in range(5):
+        time.sleep(max(0.0, start + beat * every - time.monotonic()))  # the interval is what is tried
+        client = world.open_socket(CLIENT)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.connect(SERVICE)
+        server, peer = backend.accept()
+        client.close()
+        with server:
+            try:
+                server.recv(1)
+            except ConnectionResetError as error:
+                log.append(f"{datetime.now(UTC).isoformat()} read from {peer[0]}:{peer[1]}: {error.strerror}")
+    converse_again(others, chance)
+    return log
+
+
 def refused(world: World, chance: random.Random) -> Steps:
     backend, _ = listen(world)
     others = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
@@ -261,33 +313,37 @@ def short_connection(world: World, backend: socket.socket) -> None:
         server.recv(1)
 
 
-_SHORT = {_ESTABLISHED: "2"}
 KINDS: Mapping[str, Kind] = {
     "healthy": Kind("", calm),
-    "healthy, be_liberal against segments": Kind("", forged(CLIENT), {_LIBERAL: "1"}),
+    "healthy, be_liberal against segments": Kind("", forged(CLIENT), values={_LIBERAL: "1"}),
     "healthy, INVALID rule against segments": Kind("", forged(CLIENT), invalid_rule=True),
     "healthy, dialled without a Service, flushed": Kind("", direct),
-    "healthy, keepalive against a timeout": Kind("", lost(by="expiry", speaks="server", keepalive=1), _SHORT),
-    "segment above the window": Kind("invalid-segment", forged(CLIENT)),
-    "segment above the window, hostNetwork": Kind("invalid-segment", forged(NODE)),
+    "healthy, keepalive against a timeout": Kind("", lost(by="expiry", speaks="server", keepalive=1)),
+    "segment above the window": Kind("invalid-segment", forged(CLIENT), "invalid-segment"),
+    "segment above the window, hostNetwork": Kind("invalid-segment", forged(NODE), "invalid-segment"),
     "entry flushed, all silent": Kind("entry-lost", lost(by="flush", speaks="")),
-    "entry flushed, the server speaks": Kind("entry-lost", lost(by="flush", speaks="server")),
-    "entry timed out, the server speaks": Kind("entry-lost", lost(by="expiry", speaks="server"), _SHORT),
-    "entry flushed, another backend": Kind("entry-lost", lost(by="flush", speaks="client", other=True)),
+    "entry flushed, the server speaks": Kind("entry-lost", lost(by="flush", speaks="server"), "entry-lost"),
+    "entry timed out, the server speaks": Kind("entry-lost", lost(by="expiry", speaks="server"), "entry-lost"),
+    "entry flushed, another backend": Kind("entry-lost", lost(by="flush", speaks="client", other=True), "entry-lost"),
     "half-closed, all silent": Kind("half-closed", lost(by="flush", speaks="", half_closed=True)),
     "half-closed, the server answers": Kind(
-        "half-closed", lost(by="expiry", speaks="server", half_closed=True), {_CLOSE_WAIT: "2"}
+        "half-closed", lost(by="expiry", speaks="server", half_closed=True), "half-closed"
     ),
     "table full": Kind("table-full", full),
     "ports used up": Kind("port-exhaustion", ports),
     "backlog too short": Kind("backlog-overflow", backlog),
-    "application aborts": Kind("application-reset", application),
-    "nobody listens": Kind("refused", refused),
-    "silent peer": Kind("silent-peer", silent),
+    "application aborts": Kind("application-reset", application, "application-reset"),
+    "health check that hangs up": Kind("application-reset", probes, "health-check", in_log="health-check"),
+    "nobody listens": Kind("refused", refused, "refused"),
+    "silent peer": Kind("silent-peer", silent, "silent-peer"),
 }
+SLOW = frozenset(
+    kind for kind in KINDS if any(word in kind for word in ("time", "server answers", "health", "silent peer"))
+)
+"""They wait for what takes its time."""
 
 
-def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
+def diagnose(kind: Kind, seed: int) -> Told:
     """Make it, and judge what two readings show."""
     chance = random.Random(seed)  # noqa: S311 # the same seed makes the same run
     connection = LocalConnection("node-1")
@@ -301,32 +357,37 @@ def diagnose(kind: Kind, seed: int) -> dict[str, dict[str, object]]:
             stack.callback(holder.wait)
             stack.callback(holder.kill)
         steps = kind.steps(world, chance)
-        # Half of the runs listen from the beginning, the others join when all connections stand.
-        if joins_early(seed):
-            captured = stack.enter_context(listening(world, NODE))
+        # One listens from the beginning, the other joins when all connections stand.
+        early = stack.enter_context(listening(world, NODE))
         next(steps)
-        if not joins_early(seed):
-            captured = stack.enter_context(listening(world, NODE))
+        late = stack.enter_context(listening(world, NODE))
         world.enter(NODE)
         facts = read_facts(host, connection, ProbeRequest(keys=tuple(KEYS)))
         first = Reading(
             connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
         )
-        next(steps, None)
+        log = _rest(steps)
         world.enter(NODE)
         second = Reading(
             connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
         )
-        verdicts = judge(Evidence(facts=facts, first=first, second=second))
-        in_capture = judge_capture(read_capture(captured()))
+        found = {
+            "readings": judge(Evidence(facts=facts, first=first, second=second)),
+            "capture": judge_capture(read_capture(early())),
+            "late capture": judge_capture(read_capture(late())),
+            "log": judge_log(logged_resets(log, datetime.now(UTC))),
+        }
         # What the steps keep is closed after the reading.
         steps.close()
-    return {"readings": _told(verdicts), "capture": _told(in_capture)}
+    return {source: _told(verdicts) for source, verdicts in found.items()}
 
 
-def joins_early(seed: int) -> bool:
-    """Whether the capture of this run has the beginning of each connection."""
-    return seed % 2 == 0
+def _rest(steps: Steps) -> list[str]:
+    try:
+        next(steps)
+    except StopIteration as done:
+        return done.value or []
+    return []
 
 
 def _told(verdicts: Iterable[CauseVerdict]) -> dict[str, dict[str, object]]:
@@ -337,7 +398,7 @@ def _told(verdicts: Iterable[CauseVerdict]) -> dict[str, dict[str, object]]:
 def listening(world: World, place: str) -> Iterator[Callable[[], BytesIO]]:
     """Listen there from now on; the result ends it, and gives all that came until then as a file."""
     listener = world.open_socket(place, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-    listener.setblocking(False)
+    listener.settimeout(0)
     segments, file, is_over = Filter(["tcp"]), BytesIO(), threading.Event()
     file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 16, 101))
 

@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from fleet.diagnose.capture.frames import FormatError, Frames
+from fleet.diagnose.capture.frames import Frames
 from fleet.diagnose.capture.resets import Conversations
 from fleet.diagnose.capture.segments import segment
 

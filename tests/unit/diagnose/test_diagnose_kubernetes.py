@@ -14,7 +14,8 @@ from fleet.diagnose.kubernetes import judge_kubernetes
 from fleet.model.diagnosis import CauseVerdict
 from fleet.model.errors import DocumentError
 
-AZURE = "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout"
+KIND = "service.beta.kubernetes.io"
+AZURE = f"{KIND}/azure-load-balancer-tcp-idle-timeout"
 CONTAINER: dict[str, Any] = {
     "name": "web",
     "ports": [{"containerPort": 80}],
@@ -39,6 +40,23 @@ def killing(pod: str) -> dict[str, Any]:
     return {"kind": "Event", "reason": "Killing", "involvedObject": {"namespace": "shop", "name": pod}}
 
 
+def endpoints(pod: str = "web-7d4-x", **conditions: bool) -> dict[str, Any]:
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "endpoints": [{"conditions": conditions, "targetRef": {"kind": "Pod", "name": pod}}],
+    }
+
+
+def pod(**ended: Any) -> dict[str, Any]:  # noqa: ANN401 # JSON
+    status = {"name": "web", "restartCount": 2, "lastState": {"terminated": ended} if ended else {}}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "web-7d4-x", "namespace": "shop", "ownerReferences": [{"kind": "ReplicaSet"}]},
+        "status": {"containerStatuses": [status]},
+    }
+
+
 def balancer(**annotations: str) -> dict[str, Any]:
     service = deepcopy(SERVICE)
     service["spec"]["type"] = "LoadBalancer"
@@ -51,7 +69,7 @@ def verdict(cause: str, *objects: dict[str, Any]) -> CauseVerdict:
 
 
 def test_a_careful_workload_is_not_blamed() -> None:
-    found = judge_kubernetes([deployment(), SERVICE, killing("web-7d4-x")])
+    found = judge_kubernetes([deployment(), SERVICE, endpoints(ready=True), killing("web-7d4-x")])
     assert {each.verdict for each in found} == {"excluded"}
 
 
@@ -91,6 +109,63 @@ def test_a_load_balancer_is_held_against_the_pods_keepalive() -> None:
     assert verdict("load-balancer-idle", SERVICE, deployment()).verdict == "excluded"
 
 
+def test_an_endpoint_that_is_leaving_tells_that_a_pod_was_ended() -> None:
+    web = deployment(lifecycle={})
+    assert verdict("graceful-end", web, SERVICE, endpoints(terminating=True)).verdict == "likely"
+    assert verdict("graceful-end", web, SERVICE, endpoints(terminating=False)).verdict == "cannot tell"
+    assert verdict("graceful-end", web, SERVICE, endpoints("db-1", terminating=True)).verdict == "cannot tell"
+
+
+def test_a_service_without_a_ready_endpoint_is_named_unless_nobody_wants_one() -> None:
+    parked = deployment()
+    parked["spec"]["replicas"] = 0
+    found = verdict("no-endpoints", deployment(), SERVICE, endpoints(ready=False))
+    assert (found.verdict, found.evidence) == ("likely", ("shop/web: none of its endpoints is ready",))
+    assert verdict("no-endpoints", deployment(), SERVICE, endpoints(ready=True)).verdict == "excluded"
+    assert verdict("no-endpoints", deployment(), SERVICE, endpoints()).verdict == "excluded"  # not given: ready
+    assert verdict("no-endpoints", parked, SERVICE, endpoints(ready=False)).verdict == "excluded"
+    assert verdict("no-endpoints", deployment(), SERVICE).verdict == "cannot tell"
+
+
+def test_a_container_that_failed_is_named_where_events_tell_that_it_was_lately() -> None:
+    failed = pod(exitCode=137, reason="OOMKilled", finishedAt="2026-11-20T12:00:00Z")
+    trouble = killing("web-7d4-x") | {"reason": "BackOff"}
+    found = verdict("container-restarts", failed, trouble)
+    assert found.verdict == "likely"
+    assert found.evidence == (
+        "shop/web-7d4-x: web ended at 2026-11-20T12:00:00Z with OOMKilled (137), and was restarted 2 times",
+    )
+    assert verdict("container-restarts", failed, killing("other")).verdict == "cannot tell"
+    assert verdict("container-restarts", pod(exitCode=0, reason="Completed"), trouble).verdict == "excluded"
+    assert verdict("container-restarts", pod(), trouble).verdict == "excluded"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [
+        ({f"{KIND}/aws-load-balancer-healthcheck-protocol": "TCP"}, "aws-load-balancer-healthcheck-protocol is tcp"),
+        (
+            {
+                f"{KIND}/aws-load-balancer-healthcheck-protocol": "tcp",
+                f"{KIND}/aws-load-balancer-healthcheck-interval": "10",
+            },
+            "aws-load-balancer-healthcheck-protocol is tcp, every 10 s",
+        ),
+        ({f"{KIND}/port_80_health-probe_protocol": "Tcp"}, "port_80_health-probe_protocol is tcp"),
+    ],
+)
+def test_health_checks_of_load_balancers_are_told_like_probes(annotations: dict[str, str], told: str) -> None:
+    found = verdict("tcp-probes", balancer(**annotations), deployment())
+    assert (found.verdict, found.evidence[0]) == ("cannot tell", f"shop/web: {told}")
+    http = dict.fromkeys(annotations, "http")
+    assert verdict("tcp-probes", balancer(**http), deployment()).verdict == "excluded"
+
+
+def test_the_idle_timeout_of_a_listener_is_read() -> None:
+    nlb = {f"{KIND}/aws-load-balancer-listener-attributes.TCP-80": "a.b=c,tcp.idle_timeout.seconds=400"}
+    assert "idle timeout 400 s" in verdict("load-balancer-idle", balancer(**nlb), deployment()).evidence[0]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -119,11 +194,15 @@ JSON = st.recursive(
 
 
 @given(
-    st.lists(st.dictionaries(st.sampled_from(["kind", "metadata", "spec", "reason", "involvedObject"]), JSON)),
-    st.sampled_from(["Deployment", "Service", "Event", "Pod"]),
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["kind", "metadata", "spec", "reason", "involvedObject", "status", "endpoints"]), JSON
+        )
+    ),
+    st.sampled_from(["Deployment", "Service", "Event", "Pod", "EndpointSlice"]),
 )
 def test_no_object_is_too_strange(objects: list[dict[str, Any]], kind: str) -> None:
-    assert len(judge_kubernetes([each | {"kind": kind} for each in objects])) == 3
+    assert len(judge_kubernetes([each | {"kind": kind} for each in objects])) == 5
 
 
 @pytest.mark.parametrize(
@@ -146,4 +225,4 @@ def test_what_kubectl_does_not_print_is_refused(tmp_path: Path, text: str, told:
 def test_a_file_of_kubectl_is_read(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_text(json.dumps({"kind": "List", "items": [deployment(), SERVICE, None, 3]}))
-    assert len(read_kubernetes(str(path))) == 3
+    assert len(read_kubernetes(str(path))) == 5

@@ -12,6 +12,7 @@ from fleet.diagnose.log import intervals, judge_log, logged_resets
 from fleet.model.diagnosis import CauseVerdict
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW = START + timedelta(days=1)
 
 
 def line(at: datetime, peer: str = "10.0.1.9") -> str:
@@ -26,7 +27,7 @@ def regular(seconds: float, count: int, *, jitter: float = 0.0, peer: str = "10.
 
 
 def verdicts(lines: Iterable[str]) -> dict[str, CauseVerdict]:
-    return {each.cause: each for each in judge_log(logged_resets(lines))}
+    return {each.cause: each for each in judge_log(logged_resets(lines, NOW))}
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,35 @@ def verdicts(lines: Iterable[str]) -> dict[str, CauseVerdict]:
     ],
 )
 def test_peer_and_time_of_a_line(text: str, peer: str | None, at: datetime | None) -> None:
-    (reset,) = logged_resets([text])
+    (reset,) = logged_resets([text], NOW)
     assert (None if reset.peer is None else str(reset.peer), reset.at) == (peer, at)
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("E1120 12:00:00.250000   1 proxy.go:7] 10.1.1.1", START + timedelta(seconds=0.25)),
+        ("Nov 20 12:00:00 node-1 nginx[7]: 10.1.1.1", START),
+        ("<27>Nov  2 12:00:00 node-1 app: 10.1.1.1", START - timedelta(days=18)),
+        ("Nov 23 12:00:00 node-1 app: from last year", START - timedelta(days=365 - 3)),
+        ("Feb 29 12:00:00 node-1 app: no such day in either year", None),
+        ('10.1.1.1 - - [20/Nov/2026:14:00:00 +0200] "GET /"', START),
+        ("10.1.1.1 - - [20/Nix/2026:14:00:00 +0200]", None),
+        (f'{{"level":"error","ts":{START.timestamp() + 0.5}}}', START + timedelta(seconds=0.5)),
+        (f'{{"time": {int(START.timestamp())}250, "msg": "x"}}', START + timedelta(seconds=0.25)),
+        (f'{{"@timestamp":"{int(START.timestamp())}000000000"}}', START),
+        ('{"time":"2026-11-20T12:00:00.000Z"}', START),
+        ("E1340 12:00:00.250000", None),
+        ("Not 20 12:00:00", None),
+    ],
+)
+def test_time_of_a_line(text: str, at: datetime | None) -> None:
+    (reset,) = logged_resets([f"{text} connection reset by peer"], NOW)
+    assert reset.at == at
+
+
 def test_other_lines_are_left_out() -> None:
-    assert logged_resets(["2026-11-20T12:00:00Z 10.0.0.1 connected", ""]) == ()
+    assert logged_resets(["2026-11-20T12:00:00Z 10.0.0.1 connected", ""], NOW) == ()
     assert all(each.verdict == "excluded" for each in verdicts([]).values())
 
 
@@ -92,10 +116,10 @@ def test_chance_is_not_taken_for_an_interval(seed: int) -> None:
 
 
 def test_too_few_are_no_interval() -> None:
-    assert intervals(logged_resets(regular(10, 4))) == ()
-    assert intervals(logged_resets(regular(10, 5))) != ()
+    assert intervals(logged_resets(regular(10, 4), NOW)) == ()
+    assert intervals(logged_resets(regular(10, 5), NOW)) != ()
 
 
 @given(st.lists(st.text(max_size=80).map(lambda text: text + " connection reset by peer"), max_size=20))
 def test_no_line_is_too_strange(lines: list[str]) -> None:
-    assert len(judge_log(logged_resets(lines))) == 2
+    assert len(judge_log(logged_resets(lines, NOW))) == 2
