@@ -64,7 +64,7 @@ def judge_endpoints(services: Iterable[Object], slices: Sequence[Object]) -> Cau
 
 def judge_restarts(pods: Iterable[Object], events: Iterable[Object]) -> CauseVerdict:
     """Look for containers that ended with a failure; events, which last an hour, tell whether that was lately."""
-    troubled = {_involved(event) for event in events if event.get("reason") in _TROUBLE}
+    troubled = {_involved(event) for event in events if text(event, "reason") in _TROUBLE}
     recent: list[str] = []
     past: list[str] = []
     for pod in pods:

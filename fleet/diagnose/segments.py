@@ -1,5 +1,6 @@
 """Segments that connection tracking calls INVALID, and the RST that answers them."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from fleet.diagnose.evidence import Evidence, NetworkChange, rise
@@ -33,7 +34,7 @@ def invalid_segment(evidence: Evidence) -> CauseVerdict:
         return INVALID_SEGMENT.is_("cannot tell", f"conntrack's counters could not be read: {after}")
     invalid = rise(before, after, "invalid")
     protection, guards = _protection(evidence)
-    seen = (f"the node counted {several(invalid, 'INVALID segment')}", protection)
+    seen = (f"the node counted {several(invalid, 'INVALID segment')}", protection, *_dropped(evidence))
     # A rule is about what is forwarded, so that a client with hostNetwork may show it in spite of one.
     if invalid and not _is_liberal(evidence) and (count := _severed(evidence)):
         line = (
@@ -86,6 +87,16 @@ def _severed(evidence: Evidence) -> int:
             ):
                 severed.add((entry.source, entry.destination))
     return len(severed)
+
+
+def _dropped(evidence: Evidence) -> Iterator[str]:
+    """What the rules against INVALID segments did, by their own counters."""
+    first, second = evidence.first.connections, evidence.second.connections
+    if isinstance(first, Unavailable) or isinstance(second, Unavailable):
+        return
+    for rule in second.invalid_drops:
+        if count := rise(first.invalid_drops, second.invalid_drops, rule):
+            yield f"{several(count, 'packet')} dropped by: {rule}"
 
 
 def _is_liberal(evidence: Evidence) -> bool:

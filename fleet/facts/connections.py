@@ -33,7 +33,7 @@ MOST_ENTRIES: Final = 300_000
 MOST_SOCKETS: Final = 20_000
 
 _LAYOUTS = frozenset(
-    {(b"refused", b"end"), (b"namespaces", b"cgroups", b"counters", b"table", b"sockets", b"end")},
+    {(b"refused", b"end"), (b"namespaces", b"cgroups", b"counters", b"table", b"rules", b"sockets", b"end")},
 )
 _STATES: Mapping[bytes, SocketState] = {b"01": "established", b"05": "fin-wait-2", b"08": "close-wait"}
 _KEEPALIVE = 2
@@ -42,6 +42,8 @@ _UPTIME = re.compile(rb"\d{1,12}\.\d{1,9}")
 _WORD = re.compile(rb"[A-Z0-9_]{1,20}")
 _PORTS = re.compile(rb"[0-9,-]*")
 _OWN = b"self"
+_COUNTER = re.compile(r"counter packets \d+ bytes \d+")
+_LONGEST_RULE = 400
 
 
 @cache
@@ -152,6 +154,7 @@ def _connections(answer: Answer) -> Connections:
         services=frozenset(lines.services),
         ipvs=frozenset(lines.ipvs),
         complete=lines.complete,
+        invalid_drops=dict(_rule(line) for line in answer.lines(b"rules") if line),
     )
 
 
@@ -160,6 +163,12 @@ def _process(line: bytes) -> tuple[bytes, tuple[int, str]]:
         case [_, pid, inode, name] if pid.isdigit():
             return pid, (integer(inode), printable(name))
     raise MalformedError("an unfinished namespace", line)
+
+
+def _rule(line: bytes) -> tuple[str, int]:
+    count, _, rule = line.partition(b" ")
+    # The counter of an nft rule stands in its text, too.
+    return _COUNTER.sub("counter", printable(rule, _LONGEST_RULE)), integer(count)
 
 
 def _record(record: bytes) -> tuple[bytes, bytes]:

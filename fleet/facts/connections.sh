@@ -103,12 +103,24 @@ tables() {
       for (there in used)
         if (used[there] * 4 >= high - low + 1) print "used", pid, there, used[there], waiting[there] + 0
     }
+    # conntrack leaves out zeros, which the kernel prints: fd00::1.
+    function unfolded(text,    groups, count, i, whole) {
+      if (text !~ /:/ || length(text) == 39) return text
+      sub(/^::/, "0::", text)
+      sub(/::$/, "::0", text)
+      count = split(text, groups, ":")
+      for (i = 1; i <= count; i++) {
+        if (groups[i] != "") whole = whole substr("0000" groups[i], length(groups[i]) + 1)
+        else whole = whole substr("00000000000000000000000000000000", 1, 4 * (9 - count))
+      }
+      return grouped(whole)
+    }
     # One entry of connection tracking: both directions, whatever stands between them.
     function entry(line,    field, count, i, pair, value, n, state, expires, one, two) {
       if (line !~ /tcp /) return
       count = split(line, field, " ")
       for (i = 1; i <= count && n < 8; i++) {
-        if (split(field[i], pair, "=") == 2) { if (pair[1] ~ /^(src|dst|sport|dport)$/) value[++n] = pair[2] }
+        if (split(field[i], pair, "=") == 2) { if (pair[1] ~ /^(src|dst|sport|dport)$/) value[++n] = unfolded(pair[2]) }
         else if (n == 0) { expires = state; state = field[i] }
       }
       if (n < 8) return
@@ -190,10 +202,50 @@ conntrack_table() {
   elif [ -r /proc/net/nf_conntrack ]; then
     printf '/proc/net/nf_conntrack\n'
   elif command -v conntrack >/dev/null; then
-    printf 'conntrack -L -p tcp 2>/dev/null\n'
+    printf '{ conntrack -L -f ipv4 -p tcp; conntrack -L -f ipv6 -p tcp; } 2>/dev/null\n'
   else
     printf -- '- missing conntrack\n'
   fi
+}
+
+# Rules that drop INVALID packets, with how many each has dropped: lines of "PACKETS RULE". A firewall that is not there
+# would be loaded by asking for it: look first.
+rules() {
+  if [ -e /proc/net/ip_tables_names ] && grep -qx filter /proc/net/ip_tables_names; then
+    tool=iptables-legacy-save
+    command -v "$tool" >/dev/null || tool=iptables-save
+    counted_rules "$tool"
+  fi
+  has_module nf_tables || return
+  # Only rules of iptables-nft use nft_compat.
+  if has_module nft_compat; then counted_rules iptables-nft-save; fi
+  command -v nft >/dev/null || return
+  nft -t list ruleset | awk '
+    $1 == "table" { table = $2 " " $3 }
+    # What iptables-nft prints itself.
+    table == "ip filter" || table == "ip mangle" { next }
+    /ct state.*invalid.* counter packets [0-9]+ .*drop/ && shown++ < 50 {
+      sub(/^[ \t]+/, "")
+      match($0, /counter packets [0-9]+/)
+      print substr($0, RSTART + 16, RLENGTH - 16), $0
+    }'
+}
+
+# Whether the kernel has the module already; where it cannot load any, asking is harmless.
+has_module() {
+  [ ! -e /proc/modules ] || [ -d "/sys/module/$1" ] || grep -q "/$1\.ko" "/lib/modules/$(uname -r)/modules.builtin"
+}
+
+# counted_rules TOOL: those that it prints as [PACKETS:BYTES] -A ...
+counted_rules() {
+  command -v "$1" >/dev/null || return
+  "$1" -c -t filter | awk '
+    /^\[[0-9]+:[0-9]+\] -A .*INVALID.* -j DROP/ && shown++ < 50 {
+      match($0, /[0-9]+/)
+      count = substr($0, RSTART, RLENGTH)
+      sub(/^[^ ]+ /, "")
+      print count, $0
+    }'
 }
 
 connections() {
@@ -239,6 +291,8 @@ connections() {
   frame table
   printf '%s\n' "$table"
   case $table in -*) table= ;; esac
+  frame rules
+  rules
   frame sockets
   # shellcheck disable=SC2086 # numbers
   tables self $pids

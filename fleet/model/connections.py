@@ -112,6 +112,7 @@ class Connections:
         services: virtual services of IPVS.
         ipvs: those ends of connections, local and remote, that IPVS knows.
         complete: False where a bound cut off sockets or entries.
+        invalid_drops: packets that each rule has dropped because they were INVALID; of rules that count.
     """
 
     began: float
@@ -123,3 +124,4 @@ class Connections:
     services: frozenset[SocketAddress]
     ipvs: frozenset[tuple[SocketAddress, SocketAddress]]
     complete: bool
+    invalid_drops: Mapping[str, int]

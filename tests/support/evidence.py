@@ -95,6 +95,7 @@ def reading(  # noqa: PLR0913 # all of them by name
         services=frozenset(),
         ipvs=frozenset(),
         complete=True,
+        invalid_drops={},
     )
     return Reading(
         counters=Counters(

@@ -31,11 +31,11 @@ capture() {
   done </proc/self/status
   [ "$uid" = 0 ] || refuse root
   command -v timeout >/dev/null || refuse 'missing timeout'
-  if command -v tcpdump >/dev/null; then
+  if [ -x "$(command -v tcpdump)" ]; then
     frame packets
     # Without immediate mode the kernel keeps back what came last.
     timeout -s INT "$seconds" tcpdump -i any -n -s 128 -c "$most" --immediate-mode -U -w - "$@"
-  elif command -v python3 >/dev/null; then
+  elif [ -x "$(command -v python3)" ]; then
     frame packets
     timeout -s KILL $((seconds + 10)) python3 -I -B -c "$(program)" "$seconds" "$most" "$@"
   else

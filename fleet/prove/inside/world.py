@@ -92,7 +92,7 @@ class World:
         address, port = self.addresses.dialled
         ip = self.addresses.nft
         dnat = f"{ip} daddr {address} tcp dport {port} dnat to {_literal(backend[0])}:{backend[1]};"
-        forward = "ct state invalid drop;" if self._invalid_rule else ""
+        forward = "ct state invalid counter drop;" if self._invalid_rule else ""
         self.enter(NODE)
         _run("nft", "-f", "-", given=_RULES.format(ip=ip, dnat=dnat, forward=forward))
 

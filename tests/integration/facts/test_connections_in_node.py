@@ -59,10 +59,11 @@ read -r _ <&4
 """
 
 
-def read(shell: str, folder: str, *, run: str = "") -> Connections | Unavailable:
+def read(shell: str, folder: str, *, run: str = "", script: bytes | None = None) -> Connections | Unavailable:
     arguments = " ".join(connections_arguments(NONCE))
     command = f"fifo={folder}/fifo\n{_SETUP}\n{run} {' '.join(SHELLS[shell])} -s -- {arguments}"
-    done = subprocess.run([*_NODE, command], input=connections_script(), stdout=subprocess.PIPE, check=True, timeout=60)
+    given = connections_script() if script is None else script
+    done = subprocess.run([*_NODE, command], input=given, stdout=subprocess.PIPE, check=True, timeout=60)
     return parse_connections(done.stdout, nonce=NONCE, host="node-1")
 
 
@@ -86,6 +87,47 @@ def test_sockets_and_entries_of_all_namespaces_are_read(shell: str, tmp_path_fac
         assert not by_ends[socket.local, socket.remote].is_translated
     assert seen.complete
     assert seen.began <= seen.ended
+
+
+@pytest.mark.root
+@SHELL
+def test_without_the_kernels_file_the_conntrack_program_tells_the_same(
+    shell: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    script = connections_script().replace(b"/proc/net/nf_conntrack ", b"/proc/net/nf_conntrack_of_old_kernels ")
+    assert script != connections_script()
+    seen = read(shell, str(tmp_path_factory.mktemp("fifo")), script=script)
+    assert isinstance(seen, Connections)
+    assert isinstance(seen.entries, tuple)
+    by_ends = {(entry.source, entry.destination): entry.state for entry in seen.entries}
+    assert {by_ends[socket.local, socket.remote] for socket in seen.own.sockets} == {"ESTABLISHED", "CLOSE_WAIT"}
+
+
+_INVALID = """
+set -e
+ip link set lo up
+nft 'table inet t { chain i { type filter hook input priority 0; ct state invalid counter drop; }; }'
+%s -A INPUT -m conntrack --ctstate INVALID -j DROP
+python3 - <<'END'
+import socket, struct
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+for _ in range(3):  # a RST of no connection
+    raw.sendto(struct.pack("!HHIIBBHHH", 1, 2, 3, 4, 5 << 4, 4, 0, 0, 0), ("127.0.0.1", 0))
+END
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy"])
+@SHELL
+def test_what_rules_dropped_is_read(shell: str, tool: str) -> None:
+    command = f"{_INVALID % tool}\n{' '.join(SHELLS[shell])} -s -- {' '.join(connections_arguments(NONCE))}"
+    done = subprocess.run([*_NODE, command], input=connections_script(), stdout=subprocess.PIPE, check=True, timeout=60)
+    seen = parse_connections(done.stdout, nonce=NONCE, host="node-1")
+    assert isinstance(seen, Connections)
+    drops = {rule.split()[0]: count for rule, count in seen.invalid_drops.items()}
+    assert drops.keys() == {"-A", "ct"}
+    assert sum(drops.values()) == 3  # the first rule leaves none for the second
 
 
 @pytest.mark.root

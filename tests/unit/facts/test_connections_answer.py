@@ -36,6 +36,9 @@ ipvs 10.0.1.2 40001 10.96.0.10 80
 ended 101.25
 done
 """
+RULES = b"""7 -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
+9 ct state invalid counter packets 9 bytes 500 drop
+"""
 
 
 def answer(
@@ -43,6 +46,7 @@ def answer(
     namespaces: bytes = NAMESPACES,
     counters: bytes = COUNTERS,
     table: bytes = b"/proc/net/nf_conntrack\n",
+    rules: bytes = RULES,
     sockets: bytes = SOCKETS,
 ) -> bytes:
     sections = (
@@ -50,6 +54,7 @@ def answer(
         (b"cgroups", CGROUPS),
         (b"counters", counters),
         (b"table", table),
+        (b"rules", rules),
         (b"sockets", sockets),
         (b"end", b""),
     )
@@ -69,6 +74,10 @@ def read(raw: bytes) -> Connections:
 def test_connections_are_read() -> None:
     seen = read(answer())
     assert (seen.began, seen.ended, seen.complete, seen.unread) == (100.5, 101.25, True, 1)
+    assert seen.invalid_drops == {
+        "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP": 7,
+        "ct state invalid counter drop": 9,
+    }
     assert seen.own.listening == {22}
     assert seen.own.counters == {"TcpOutRsts": 3, "TcpEstabResets": 4, "TcpExtListenOverflows": 5}
     client, service, server = (
