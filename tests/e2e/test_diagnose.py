@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from support.cli import fleet
 from support.lab import running_lab
+from support.packets import ACK, RST, SYN, pcap, tcp
 
 from fleet import lab
 from fleet.report.schema import schemas
@@ -67,9 +68,38 @@ def test_files_and_hosts_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("")
     done = fleet("diagnose", "--log", "app.log", "--local", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: --kubernetes and --log read files, and no host")
+    assert done.stderr.startswith("error: --kubernetes, --log and --pcap read files, and no host")
 
 
 def test_a_log_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     done = fleet("diagnose", "--log", "app.log", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "error: app.log: cannot be read: No such file or directory\n")
+
+
+def test_a_capture_is_judged_from_a_file(tmp_path: Path) -> None:
+    client, service = "10.0.1.2:40000", "10.96.0.10:80"
+    answer = tcp(service, client, RST | ACK, ack=8)
+    (tmp_path / "node.pcap").write_bytes(pcap([(1e9, tcp(client, service, SYN, seq=7)), (1e9, answer)]))
+    done = fleet("diagnose", "--pcap", "node.pcap", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "confirmed refused" in done.stdout
+    assert "1 connection to 10.96.0.10:80 reset by 10.96.0.10:80 in answer to a SYN" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pcap", "app.log"), "error: app.log: no capture that can be read: it begins like neither pcap nor pcapng"),
+        (("--pcap", "gone.pcap"), "error: gone.pcap: cannot be read: No such file or directory"),
+        (("--pcap", "-", "--log", "-"), "error: - is stdin, which can be read once"),
+        (("--local", "--capture", "udp"), "error: --capture: 'udp' is none of: tcp, host ADDRESS, port NUMBER"),
+        (("--log", "app.log", "--capture", "tcp"), "error: --kubernetes, --log and --pcap read files, and no host"),
+    ],
+)
+def test_what_cannot_be_captured_or_read_is_a_usage_error(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "app.log").write_text("connection reset by peer\n")
+    done = fleet("diagnose", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)

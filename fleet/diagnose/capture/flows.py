@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from fleet.diagnose.capture.segments import ACK, FIN, SYN, Segment
+from fleet.diagnose.capture.segments import ACK, FIN, MOST_SCALE, SYN, Segment
 
 # A copy of the same segment on another interface of the same machine comes that soon; a retransmission does not.
 _COPY_WITHIN = 0.005
@@ -13,7 +13,6 @@ _BEHIND = 1 << 16
 """How far a stray segment's acknowledgement may be behind. A larger number would find strangers by chance."""
 _HALF = 1 << 31
 _RECENT = 4
-_MOST_SCALE = 14
 
 
 def distance(later: int, earlier: int) -> int:
@@ -81,5 +80,5 @@ class Flow:
 
     def windows(self) -> tuple[int, int]:
         """The smallest and the largest that its last window can be, in bytes."""
-        low, high = (0, _MOST_SCALE) if self.scale is None else (self.scale, self.scale)
+        low, high = (0, MOST_SCALE) if self.scale is None else (self.scale, self.scale)
         return self.window << low, self.window << high

@@ -14,8 +14,9 @@ def read_capture(file: BinaryIO) -> Conversations:
         FormatError: it is no capture, or has frames of an unknown kind.
         OSError: it cannot be read.
     """
-    seen = Conversations()
-    for frame in Frames(file):
+    seen, frames = Conversations(), Frames(file)
+    for frame in frames:
         if (found := segment(frame)) is not None:
             seen.take(found)
+    seen.is_cut = frames.is_cut
     return seen

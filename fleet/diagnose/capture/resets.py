@@ -19,8 +19,8 @@ Kind = Literal[
 """What a reset answers.
 
 ``outside``: a segment out of its receiver's window, from where it never dialled, or of which it knew nothing.
-``inside``, ``half-closed``: one within the window, from where it never dialled. ``untranslated``: the same, and nobody
-can tell whether it was within. ``moved``: the middle of a connection that another backend had. ``refused``: a SYN.
+``inside``, ``half-closed``: one within the window, from where it never dialled. ``untranslated``: one from there, and too
+little of the connection was seen to tell more. ``moved``: the middle of a connection that another backend had. ``refused``: a SYN.
 ``silent``: nothing any more. ``empty``: nothing, right after the handshake. ``abort``: it was the sender's own wish.
 """
 
@@ -45,7 +45,6 @@ class Reset:
     at: float
     kind: Kind
     sender: End
-    receiver: End
     client: End
     service: End
     is_sure: bool = True
@@ -59,13 +58,14 @@ class Conversations:
         count: of segments.
         began, ended: seconds since 1970.
         is_full: whether there were more connections than are followed.
+        is_cut: whether the capture ended in the middle of a frame.
     """
 
     def __init__(self) -> None:
         self.resets: list[Reset] = []
         self.count = 0
         self.began = self.ended = 0.0
-        self.is_full = False
+        self.is_full = self.is_cut = False
         self._flows: dict[tuple[End, End], Flow] = {}
         self._peers: dict[End, dict[End, None]] = {}
         self._over: set[End] = set()
@@ -110,7 +110,6 @@ class Conversations:
                 at=segment.at,
                 kind=kind,
                 sender=segment.source,
-                receiver=segment.destination,
                 client=client,
                 service=service,
                 is_sure=is_sure,
@@ -149,9 +148,11 @@ class Conversations:
         for dialled, flow in self._others(client, segment.destination) if segment.source == client else ():
             # Of the two ways that one connection shows, a client's packets take the dialled one first.
             if flow.order < (own.order if own else self.count) and flow.sent(segment.seq):
-                place = _place(stray, flow)
+                place: Kind = _place(stray, flow)
                 if place == "inside" and flow.closed:
-                    return "half-closed", dialled, True
+                    place = "half-closed"
+                elif place == "inside" and not (flow.dialled or flow.has_data):
+                    place = "untranslated"  # the client may have closed its end before the capture began
                 return place, dialled, True
         if own is not None and not own.closed and _place(stray, own) == "outside":
             # Its own connection's end would have acknowledged it once more.

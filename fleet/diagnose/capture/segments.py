@@ -17,7 +17,7 @@ _IP = frozenset({0x0800, 0x86DD})
 _TCP = 6
 _EXTENSIONS = frozenset({0, 43, 60})
 _WINDOW_SCALE = 3
-_MOST_SCALE = 14
+MOST_SCALE: Final = 14
 _TCP_HEAD = struct.Struct("!HHIIBBH")
 
 
@@ -145,6 +145,6 @@ def _scale(options: bytes) -> int:
         if at + 1 >= len(options) or options[at + 1] < 2:  # noqa: PLR2004 # kind and length
             return 0
         if options[at] == _WINDOW_SCALE and at + 2 < len(options):
-            return min(options[at + 2], _MOST_SCALE)
+            return min(options[at + 2], MOST_SCALE)
         at += options[at + 1]
     return 0

@@ -38,7 +38,7 @@ _KINDS: Final[Mapping[Kind, tuple[Cause, Verdict, str]]] = {
     "other": (CAPTURED_RESETS, "cannot tell", "for no reason that the capture shows"),
 }
 _CAUSES = tuple(dict.fromkeys(cause for cause, _, _ in _KINDS.values()))
-_UNKNOWN_SCALE = "whether it was within the window is not known: capture a connection from its SYN on"
+_FROM_SYN = "why is told by a capture that has the connection from its SYN on"
 _NO_INTERVAL = "that is how a TCP health check looks, but there is no fixed interval: capture for longer"
 
 
@@ -56,7 +56,7 @@ def judge_capture(seen: Conversations) -> tuple[CauseVerdict, ...]:
             verdict = "confirmed" if is_sure else "likely"
             line += f", {_NEVER_DIALLED}" if is_sure else ", of which its receiver knew nothing"
         elif kind == "untranslated":
-            line += f"; {_UNKNOWN_SCALE}"
+            line += f"; {_FROM_SYN}"
         elif kind == "empty" and every is None:
             cause, verdict, line = CAPTURED_RESETS, "cannot tell", f"{line}; {_NO_INTERVAL}"
         told[cause].append((verdict, line))

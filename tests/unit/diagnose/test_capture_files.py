@@ -49,15 +49,10 @@ def test_a_capture_that_was_cut_off_is_read_so_far() -> None:
     blocks = section("<") + interface("<", 101) + packet("<", 0, 1, IPV4) + packet("<", 0, 1, IPV4)
     for raw in (classic, blocks):
         for end in range(28, len(raw)):
-            read = Frames(BytesIO(raw[:end]))
-            assert len(list(read)) <= 1
-        assert not read_whole(raw).is_cut
-
-
-def read_whole(raw: bytes) -> Frames:
-    read = Frames(BytesIO(raw))
-    assert len(list(read)) == 2
-    return read
+            assert read_capture(BytesIO(raw[:end])).count <= 1
+        assert read_capture(BytesIO(raw[:-1])).is_cut
+        whole = read_capture(BytesIO(raw))
+        assert not whole.is_cut
 
 
 @pytest.mark.parametrize(

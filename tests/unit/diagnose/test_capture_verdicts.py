@@ -98,6 +98,7 @@ def told(packets: Iterable[bytes], *, every: float = 0.01) -> dict[str, str]:
         # Who joins late sees too little.
         ([stray(above=2**30), ANSWER], {"captured-resets": "cannot tell"}),
         ([tcp(CLIENT, SERVICE, RST | ACK, seq=5)], {"captured-resets": "cannot tell"}),
+        ([*out(ACK, seq=C0 + 6, ack=S0 + 6), stray(above=0), ANSWER], {"captured-resets": "cannot tell"}),
     ],
 )
 def test_what_a_reset_answers(packets: Packets, expected: dict[str, str] | None) -> None:
