@@ -19,9 +19,10 @@ Kind = Literal[
 """What a reset answers.
 
 ``outside``: a segment out of its receiver's window, from where it never dialled, or of which it knew nothing.
-``inside``, ``half-closed``: one within the window, from where it never dialled. ``untranslated``: one from there, and too
-little of the connection was seen to tell more. ``moved``: the middle of a connection that another backend had. ``refused``: a SYN.
-``silent``: nothing any more. ``empty``: nothing, right after the handshake. ``abort``: it was the sender's own wish.
+``inside``, ``half-closed``: one within the window, from where it never dialled. ``untranslated``: one from there, and
+too little of the connection was seen to tell more. ``moved``: the middle of a connection that another backend had.
+``refused``: a SYN. ``silent``: nothing any more. ``empty``: nothing, right after the handshake. ``abort``: it was the
+sender's own wish.
 """
 
 MOST_FLOWS: Final = 400_000
