@@ -11,7 +11,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 # Debian and Ubuntu packages, each with a program that it brings.
 PACKAGES='openssh-server:sshd openssh-client:ssh iproute2:ip util-linux:unshare iptables:iptables nftables:nft sudo:sudo
-opendoas:doas busybox:busybox kmod:modprobe procps:sysctl systemd:/usr/lib/systemd/systemd-sysctl gawk:gawk tcpdump:tcpdump
+opendoas:doas busybox:busybox kmod:modprobe procps:sysctl systemd:/usr/lib/systemd/systemd-sysctl gawk:gawk mawk:mawk tcpdump:tcpdump
 conntrack:conntrack python3-venv:'
 
 PACKAGES_VM='qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img mmdebstrap:mmdebstrap e2fsprogs:mke2fs uidmap:newuidmap

@@ -152,8 +152,8 @@ tables() {
       gsub(/[][]/, "", digits)
       return digits ~ /:/ ? tolower(digits) : dotted(digits)
     }
-    function uptime(word,    line, field) {
-      if ((getline line <"uptime") > 0) { split(line, field, " "); print word, field[1] }
+    function uptime(moment,    line, field) {
+      if ((getline line <"uptime") > 0) { split(line, field, " "); print moment, field[1] }
       close("uptime")
     }
     BEGIN {

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.vm
 SEEDS = 10
 NAMED = ("confirmed", "likely")
 # A client's and a server's namespace behind the node, as with kube-proxy in IPVS mode. sshd waits for its clients.
+# QEMU has 10.0.2.0/24 for itself.
 SETUP = """
 set -e
 modprobe ip_vs; modprobe ip_vs_rr; modprobe nf_conntrack
@@ -26,17 +27,17 @@ for place in client:1 server:2; do
   name=${place%:*} net=${place#*:}
   ip netns add $name
   ip link add $name type veth peer name eth0 netns $name
-  ip address add 10.0.$net.1/24 dev $name
+  ip address add 10.77.$net.1/24 dev $name
   ip link set $name up
   ip -n $name link set lo up
-  ip -n $name address add 10.0.$net.2/24 dev eth0
+  ip -n $name address add 10.77.$net.2/24 dev eth0
   ip -n $name link set eth0 up
-  ip -n $name route add default via 10.0.$net.1
+  ip -n $name route add default via 10.77.$net.1
 done
 ip link add ipvs0 type dummy
 ip address add 10.96.0.10/32 dev ipvs0
 ipvsadm -A -t 10.96.0.10:80 -s rr
-ipvsadm -a -t 10.96.0.10:80 -r 10.0.2.2:9000 -m
+ipvsadm -a -t 10.96.0.10:80 -r 10.77.2.2:9000 -m
 mkdir -p /run/sshd
 ip netns exec server /usr/sbin/sshd -p 9000 -o LoginGraceTime=0 -o MaxStartups=100 -o PerSourceMaxStartups=none
 """
@@ -66,8 +67,8 @@ END = "ip netns pids client | xargs -r kill; while ip netns pids client | grep -
 
 def causes(lab: vm.VmLab, folder: Path) -> dict[str, Any]:
     done = fleet("diagnose", "-i", str(lab.inventory), "--for", "1", "-f", "json", "--history", "none", cwd=folder)
-    assert done.returncode in (0, 3), done
     (host,) = json.loads(done.stdout)["hosts"].values()
+    assert (host["error"], done.stderr) == (None, "")
     return dict(host["causes"])
 
 

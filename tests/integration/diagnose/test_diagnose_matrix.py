@@ -21,7 +21,7 @@ from fleet.prove.scenario import BUILD_ONLY
 
 SEEDS = 10
 # They mostly wait.
-AT_ONCE = 8
+AT_ONCE = 6
 TESTS = Path(__file__).parents[2]
 NAMED = ("confirmed", "likely")
 EXPECTED: Mapping[str, Callable[[Kind], str]] = {

@@ -1,5 +1,6 @@
 """The connections of two namespaces, read under each shell and held against what was made there."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -87,6 +88,22 @@ def test_sockets_and_entries_of_all_namespaces_are_read(shell: str, tmp_path_fac
         assert not by_ends[socket.local, socket.remote].is_translated
     assert seen.complete
     assert seen.began <= seen.ended
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("awk", ["mawk", "gawk", "busybox"])
+def test_any_awk_reads_them(awk: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    programs = tmp_path_factory.mktemp("programs")
+    program = shutil.which(awk)
+    assert program is not None
+    (programs / "awk").symlink_to(program)
+    seen = read("dash", str(tmp_path_factory.mktemp("fifo")), run=f'env PATH="{programs}:$PATH"')
+    assert isinstance(seen, Connections)
+    assert len(seen.own.sockets) == 3
+    assert isinstance(seen.entries, tuple)
+    assert {(socket.local, socket.remote) for socket in seen.own.sockets} <= {
+        (entry.source, entry.destination) for entry in seen.entries
+    }
 
 
 @pytest.mark.root
