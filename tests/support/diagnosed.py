@@ -41,7 +41,8 @@ from fleet.runner.counters import read_counters
 from fleet.transport.local import LocalConnection
 
 Steps = Generator[None, None, list[str] | None]
-"""What comes before the first reading, and after a bare ``yield``, what comes before the second; then a log, if any."""
+"""What comes before the first reading, and after each bare ``yield`` before the next one; then a log, if any."""
+SEEDS = 10
 
 Told = dict[str, dict[str, dict[str, object]]]
 """By source, and by cause, the verdict and its evidence."""
@@ -169,17 +170,25 @@ def direct(world: World, chance: random.Random) -> Steps:
 
 
 def full(world: World, chance: random.Random) -> Steps:
+    """All runs at once: to fill a table takes long."""
     backend, _ = listen(world)
     pairs = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
     world.enter(NODE)
     conntrack.fill()
-    yield
-    for _ in range(chance.randint(1, 5)):
-        client = world.open_socket(CLIENT)
-        client.settimeout(0)
-        client.connect_ex(SERVICE)
-    fence_drops(world)
-    settle(pairs)
+    for _ in range(SEEDS):
+        yield
+        before = dropped(world)
+        for _ in range(chance.randint(1, 5)):
+            client = world.open_socket(CLIENT)
+            client.settimeout(0)
+            client.connect_ex(SERVICE)
+        deadline = time.monotonic() + _WITHIN
+        while dropped(world) == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("nothing was dropped")
+            time.sleep(0.01)
+        converse_again(chance.sample(pairs, 1), chance)
+    return None
 
 
 def wait_for_cables(world: World) -> None:
@@ -195,17 +204,12 @@ def wait_for_cables(world: World) -> None:
                 raise TimeoutError(f"no packet comes from {place} to {SERVER}")
 
 
-def fence_drops(world: World) -> None:
-    """Wait until the node has dropped something."""
-    deadline = time.monotonic() + _WITHIN
-    while time.monotonic() < deadline:
-        world.enter(NODE)
-        text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text(encoding="ascii")
-        titles, *rows = [line.split() for line in text.splitlines()]
-        if any(int(row[titles.index("drop")], 16) for row in rows):
-            return
-        time.sleep(0.01)
-    raise TimeoutError("nothing was dropped")
+def dropped(world: World) -> int:
+    """How many packets the node has dropped because its table is full."""
+    world.enter(NODE)
+    text = Path("/proc/thread-self/net/stat/nf_conntrack").read_text(encoding="ascii")
+    titles, *rows = [line.split() for line in text.splitlines()]
+    return sum(int(row[titles.index("drop")], 16) for row in rows)
 
 
 def ports(world: World, chance: random.Random) -> Steps:
@@ -358,11 +362,17 @@ SLOW = frozenset(
 """They wait for what takes its time."""
 
 
-def diagnose(kind: Kind, seed: int) -> Told:
-    """Make it, and judge what two readings show."""
+def diagnose(kind: Kind, seed: int) -> list[Told]:
+    """Make it, and judge what each two readings show that follow each other."""
     chance = random.Random(seed)  # noqa: S311 # the same seed makes the same run
     connection = LocalConnection("node-1")
     host = HostView(name="node-1", groups=(), data={}, address="node-1")
+
+    def read() -> Reading:
+        world.enter(NODE)
+        connections = read_connections("node-1", connection)
+        return Reading(connections=connections, counters=read_counters("node-1", connection))
+
     # The readings may be far apart on a busy machine, and what was closed between them has to be there still.
     world = World({NODE: {CLOSE: "120", **kind.values}}, invalid_rule=kind.invalid_rule)
     with ExitStack() as stack:
@@ -377,34 +387,34 @@ def diagnose(kind: Kind, seed: int) -> Told:
         # One listens from the beginning, the other joins when all connections stand.
         early = stack.enter_context(listening(world, NODE))
         next(steps)
-        late = stack.enter_context(listening(world, NODE))
         world.enter(NODE)
         facts = read_facts(host, connection, ProbeRequest(keys=tuple(KEYS)))
-        first = Reading(
-            connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
-        )
-        log = _rest(steps)
-        world.enter(NODE)
-        second = Reading(
-            connections=read_connections("node-1", connection), counters=read_counters("node-1", connection)
-        )
-        found = {
-            "readings": judge(Evidence(facts=facts, first=first, second=second)),
-            "capture": judge_capture(read_capture(early())),
-            "late capture": judge_capture(read_capture(late())),
-            "log": judge_log(logged_resets(log, datetime.now(UTC))),
-        }
-        # What the steps keep is closed after the reading.
-        steps.close()
-    return {source: _told(verdicts) for source, verdicts in found.items()}
+        answers: list[Told] = []
+        log: list[str] | None = None
+        second = None
+        while log is None:
+            late = stack.enter_context(listening(world, NODE))
+            first = second or read()
+            log = _next(steps)
+            second = read()
+            joined_late = judge_capture(read_capture(late()))
+            found = {
+                "readings": judge(Evidence(facts=facts, first=first, second=second)),
+                "capture": joined_late if answers else judge_capture(read_capture(early())),
+                "late capture": joined_late,
+                "log": judge_log(logged_resets(log or (), datetime.now(UTC))),
+            }
+            answers.append({source: _told(verdicts) for source, verdicts in found.items()})
+    return answers
 
 
-def _rest(steps: Steps) -> list[str]:
+def _next(steps: Steps) -> list[str] | None:
+    """Do what comes before the next reading; None where there will be another one."""
     try:
         next(steps)
     except StopIteration as done:
         return done.value or []
-    return []
+    return None
 
 
 def _told(verdicts: Iterable[CauseVerdict]) -> dict[str, dict[str, object]]:

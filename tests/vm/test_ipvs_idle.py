@@ -43,24 +43,28 @@ ip netns exec server /usr/sbin/sshd -p 9000 -o LoginGraceTime=0 -o MaxStartups=1
 """
 # The banner of sshd comes through IPVS; then all are idle.
 CONNECT = """
-ipvsadm --set {timeout} 2 5
+ipvsadm --set 900 120 300
 ip netns exec client setsid bash -c '
   for number in $(seq {count}); do
     exec {{kept}}<>/dev/tcp/10.96.0.10/80
     read -r _ <&$kept
+    all="$all $kept"
   done
-  echo ready >/run/ready
+  touch /run/ready
+  until [ -e /run/speak ]; do sleep 0.1; done
+  for kept in $all; do printf S >&$kept; done
+  rm /run/speak
   exec sleep 600
 ' </dev/null >/dev/null 2>&1 &
 until [ -e /run/ready ]; do sleep 0.1; done
 rm /run/ready
 """
-FORGOTTEN = """
-for _ in $(seq 600); do
-  grep -q "^TCP.*ESTABLISHED" /proc/net/ip_vs_conn || exit 0
-  sleep 0.1
-done
-exit 1
+# A timeout holds from the next packet on.
+FORGET = """
+ipvsadm --set 2 120 300
+touch /run/speak
+while [ -e /run/speak ]; do sleep 0.1; done
+while grep -q "^TCP.*ESTABLISHED" /proc/net/ip_vs_conn; do sleep 0.1; done
 """
 END = "ip netns pids client | xargs -r kill; while ip netns pids client | grep -q .; do sleep 0.1; done"
 
@@ -79,12 +83,13 @@ def test_an_idle_connection_that_ipvs_forgot_is_named_and_one_that_it_knows_is_n
     rows: dict[str, Counter[str]] = {"healthy, IPVS": Counter(), "forgotten by IPVS": Counter()}
     for seed in range(SEEDS):
         count = random.Random(seed).randint(1, 8)  # noqa: S311 # the same seed makes the same run
-        for kind, timeout, wait in (("healthy, IPVS", 900, ""), ("forgotten by IPVS", 2, FORGOTTEN)):
-            command(lab, machine, CONNECT.format(timeout=timeout, count=count) + wait)
+        command(lab, machine, CONNECT.format(count=count))
+        for kind, idle in (("healthy, IPVS", "true"), ("forgotten by IPVS", FORGET)):
+            command(lab, machine, idle)
             found = causes(lab, tmp_path)
             named = {cause for cause, each in found.items() if each["verdict"] in NAMED}
             rows[kind].update(named or {"nothing"})
             assert named == (set() if kind.startswith("healthy") else {"ipvs-idle"}), (kind, seed, found)
-            command(lab, machine, END)
+        command(lab, machine, END)
     say("\n".join(f"{kind}: {dict(counts)}" for kind, counts in rows.items()))
     assert rows == {"healthy, IPVS": Counter(nothing=SEEDS), "forgotten by IPVS": Counter({"ipvs-idle": SEEDS})}
