@@ -4,7 +4,6 @@ Run as process 1 of namespaces: a line on stdin is ``{"kind", "seed"}`` in JSON,
 The programs are those of ``fleet prove``; between two readings they do what a cause is made of.
 """
 
-import errno
 import json
 import random
 import select
@@ -191,19 +190,6 @@ def full(world: World, chance: random.Random) -> Steps:
     return None
 
 
-def wait_for_cables(world: World) -> None:
-    """Wait until packets pass between all places: a busy kernel takes its time to raise the interfaces."""
-    deadline = time.monotonic() + _WITHIN
-    for place in (CLIENT, NODE):
-        while True:
-            world.enter(place)
-            with socket.socket() as client:
-                if client.connect_ex((BACKEND[0], 1)) == errno.ECONNREFUSED:
-                    break
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no packet comes from {place} to {SERVER}")
-
-
 def dropped(world: World) -> int:
     """How many packets the node has dropped because its table is full."""
     world.enter(NODE)
@@ -377,7 +363,6 @@ def diagnose(kind: Kind, seed: int) -> list[Told]:
     world = World({NODE: {CLOSE: "120", **kind.values}}, invalid_rule=kind.invalid_rule)
     with ExitStack() as stack:
         stack.callback(world.close)
-        wait_for_cables(world)
         for place in (CLIENT, SERVER):
             world.enter(place)
             holder = subprocess.Popen(["sleep", "infinity"])
