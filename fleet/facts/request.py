@@ -18,7 +18,7 @@ _NONCE = re.compile(r"[0-9a-f]{16,64}")
 _SWAP = str.maketrans("./", "/.")
 
 # frame.sh clears what the shell brings along; the last line of probe.sh starts it all.
-_PARTS = ("frame", "host", "processes", "named_files", "values", "files", "sockets", "tools", "probe")
+_PARTS = ("frame", "host", "processes", "named_files", "values", "paths", "files", "sockets", "tools", "probe")
 
 
 @dataclass(frozen=True, slots=True)

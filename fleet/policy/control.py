@@ -9,6 +9,7 @@ from fleet.document import Document, Location
 from fleet.model.finding import Impact, Scope
 from fleet.model.rollout import Rollout
 from fleet.policy.expression import Expression
+from fleet.policy.on_node import OnNode
 from fleet.policy.predicate import Operand, Predicate
 from fleet.policy.selection import Selection
 
@@ -109,6 +110,7 @@ class Policy:
         variables: defaults of the profiles with the playbook's values over them.
         document: the playbook's file, for refusals that need the inventory.
         rollout: how changes are brought onto the hosts.
+        on_node: how the nodes check themselves; None where they do not.
         digest: over the bytes of the playbook and its profiles, such as ``sha256:…``.
     """
 
@@ -119,4 +121,5 @@ class Policy:
     exceptions: tuple[ControlException, ...]
     document: Document
     rollout: Rollout
+    on_node: OnNode | None
     digest: str

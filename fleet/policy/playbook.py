@@ -14,6 +14,7 @@ from fleet.model.errors import DocumentError
 from fleet.policy.compiling import Compiler
 from fleet.policy.control import Control, ControlException, Policy
 from fleet.policy.host import HostView
+from fleet.policy.on_node import OnNodeDocument
 from fleet.policy.profile import ControlDocument, Name, ProfileDocument, Scalar, Text, VariableDocument, VariableName
 from fleet.policy.profile_source import find_profile
 from fleet.policy.rollout import RolloutDocument, load_rollout
@@ -52,6 +53,7 @@ class PlaybookDocument(StrictModel):
         vars: values for what the profiles leave to the playbook.
         controls: controls of its own, written as in a profile.
         rollout: how changes are brought onto the hosts.
+        on_node: whether the nodes check themselves.
     """
 
     name: Text
@@ -61,6 +63,7 @@ class PlaybookDocument(StrictModel):
     exceptions: Items[ExceptionDocument] = ()
     controls: Items[ControlDocument] = ()
     rollout: RolloutDocument = RolloutDocument()
+    on_node: OnNodeDocument | None = None
 
 
 def load_playbook(path: Path | str) -> Policy:
@@ -85,6 +88,7 @@ def load_playbook(path: Path | str) -> Policy:
         exceptions=tuple(_exceptions(document, playbook, {control.id for control in controls})),
         document=document,
         rollout=load_rollout(document, playbook.rollout),
+        on_node=playbook.on_node.load() if playbook.on_node is not None else None,
         digest=_digest(document, *(home for home, _ in profiles)),
     )
 
