@@ -81,7 +81,7 @@ def _written(file: RenderedFile, present: NodeFile | None, goals: Sequence[Goal]
         after=after,
         encoding=encoding,
         diff=_diff(file.path, before, after),
-        reason="; ".join(reasons) or f"for {', '.join(controls)}",
+        reason="; ".join(reasons) or (f"for {', '.join(controls)}" if controls else "the node checks itself with it"),
         mode=file.mode,
         controls=controls,
     )

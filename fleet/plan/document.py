@@ -64,7 +64,8 @@ class KeptJson(StrictModel):
     control: str
     why: KeptReason = Field(
         description="`noop`: it is so already; `owned`: something else writes it; `scope`: the node's value does not "
-        "reach it; `skipped`: the control does not apply, or was not checked; `no-set`: the control only looks."
+        "reach it; `skipped`: the control does not apply, or was not checked; `no-set`: the control only looks; "
+        "`unjudged`: the checker on the node cannot judge it."
     )
     reason: str
 

@@ -11,7 +11,7 @@ from fleet.model.rollout import Rollout
 
 ChangeKind = Literal["file", "module", "sysctl", "unit"]
 Encoding = Literal["utf-8", "base64"]
-KeptReason = Literal["noop", "owned", "scope", "skipped", "no-set"]
+KeptReason = Literal["noop", "owned", "scope", "skipped", "no-set", "unjudged"]
 PlanStatus = Literal["changes", "none", "refused", "failed", "unreachable"]
 
 
@@ -62,7 +62,8 @@ class Kept:
 
     Attributes:
         why: ``noop``: it is so already; ``owned``: something else writes it; ``scope``: the node's value does not reach
-            it; ``skipped``: the control does not apply, or was not checked; ``no-set``: the control only looks.
+            it; ``skipped``: the control does not apply, or was not checked; ``no-set``: the control only looks;
+            ``unjudged``: the checker on the node cannot judge it.
     """
 
     target: str

@@ -11,6 +11,7 @@ from fleet.kernel.values import equal
 from fleet.kernel.writers import proxy_settings, remedy
 from fleet.model.facts import NodeFacts
 from fleet.plan.changes import file_changes, live_changes, module_change
+from fleet.plan.checker import Checker, Checking, add_checker
 from fleet.plan.common import Context
 from fleet.plan.decide import Goal, decide
 from fleet.plan.draft import Draft, draft
@@ -27,8 +28,14 @@ from fleet.render import ModuleLine, ProxyField, Templates, drop_in_path, kube_p
 CONFIG_MAP = "the kube-proxy ConfigMap"
 
 
-def plan_node(
-    evaluation: Evaluation, facts: NodeFacts, *, templates: Templates, playbook: str, restart: Sequence[str] = ()
+def plan_node(  # noqa: PLR0913 each says one thing about the node
+    evaluation: Evaluation,
+    facts: NodeFacts,
+    *,
+    templates: Templates,
+    playbook: str,
+    restart: Sequence[str] = (),
+    checking: Checking | None = None,
 ) -> NodePlan:
     """Plan one node.
 
@@ -38,6 +45,7 @@ def plan_node(
         templates: for its files.
         playbook: its name, for the files' headers.
         restart: services that may be restarted where a file that they read is changed, such as ``k3s``.
+        checking: how the node is to check itself; None where it is not.
 
     Raises:
         DocumentError: a template fails.
@@ -64,7 +72,9 @@ def plan_node(
                     pass  # a drop-in, which the draft makes
     made, unmet, remedies = _proved(goals, modules, facts, context)
     held = tuple(goals.values())
-    units = tuple(unit_changes(held, made, facts, restart))
+    checker = add_checker(made, facts, context, checking) if checking is not None else Checker()
+    made = replace(made, files=(*made.files, *checker.files))
+    units = (*unit_changes(held, made, facts, restart), *checker.units)
     involved = {*(unit.target for unit in units), *(f"{service}.service" for service in readers(made, facts))}
     unloaded = {each.target for each in made.refused}
     changes = (
@@ -75,11 +85,18 @@ def plan_node(
     )
     return NodePlan(
         changes=changes,
-        kept=(*(each for each in kept if each.target not in goals), *_not_done(held), *_complete(made, context)),
-        refused=(*refused, *unmet, *made.refused),
+        kept=(
+            *(each for each in kept if each.target not in goals),
+            *_not_done(held),
+            *_complete(made, context),
+            *checker.kept,
+        ),
+        refused=(*refused, *unmet, *made.refused, *checker.refused),
         remedies=remedies,
-        risks=risks(held, facts, made, units),
-        preconditions=preconditions(held, made, facts, outlook, involved) if changes or held else None,
+        risks=(*risks(held, facts, made, units), *checker.risks),
+        preconditions=preconditions(held, made, facts, outlook, involved | checker.rests_on(facts))
+        if changes or held
+        else None,
         next_boot=_next_boot(held, made),
     )
 

@@ -20,7 +20,7 @@ _RANCHER = "/etc/rancher/"
 
 
 def preconditions(
-    goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook: Outlook, units: Collection[str]
+    goals: Sequence[Goal], made: Draft, facts: NodeFacts, outlook: Outlook, involved: Collection[str]
 ) -> Preconditions:
     """Record the state that was planned on.
 
@@ -29,12 +29,17 @@ def preconditions(
         made: the files for it.
         facts: of the node.
         outlook: of the keys before the change.
-        units: whose files are involved, such as ``kubelet.service``.
+        involved: units whose files are involved, such as ``kubelet.service``, and other files.
     """
     written = {file.path for file in made.files}
-    involved = {path for path in facts.files if _decides(path) or any(_is_of_unit(path, unit) for unit in units)}
+    units = [name for name in involved if not name.startswith("/")]
+    decisive = {
+        path
+        for path in facts.files
+        if path in involved or _decides(path) or any(_is_of_unit(path, unit) for unit in units)
+    }
     links = {IPVS_LINK} if any(goal.key in IPVS_NAMES for goal in goals) else set()
-    paths = sorted({*written, *made.removed, *involved, *links})
+    paths = sorted({*written, *made.removed, *decisive, *links})
     live = {goal.key: outlook.keys[goal.key].live for goal in goals if goal.key not in IPVS_NAMES}
     boot_id = facts.identity.boot_id
     return Preconditions(

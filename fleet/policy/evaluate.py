@@ -16,6 +16,7 @@ from fleet.policy.control import Control, Policy
 from fleet.policy.drop_in import judge_drop_in
 from fleet.policy.expression import Expression, ExpressionError, FactUnavailableError, Value
 from fleet.policy.host import HostView
+from fleet.policy.on_node import CHECKER_FILES
 from fleet.policy.predicate import Predicate, PredicateError, plain, resolve_operand
 from fleet.policy.state import Wish, setting_state
 from fleet.policy.wanted import Wanted, wanted
@@ -89,9 +90,9 @@ def needed_keys(policy: Policy) -> tuple[str, ...]:
 
 
 def needed_files(policy: Policy) -> tuple[str, ...]:
-    """Every file that the controls name, by absolute path."""
+    """Every file that the controls name, and those by which a node checks itself, by absolute path."""
     targets = (control.setting.target for control in policy.controls if control.setting.kind == "file")
-    return tuple(dict.fromkeys(targets))
+    return tuple(dict.fromkeys((*targets, *(CHECKER_FILES if policy.on_node is not None else ()))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

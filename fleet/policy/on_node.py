@@ -9,6 +9,14 @@ import pydantic
 from fleet.document import StrictModel
 from fleet.policy.duration import Duration
 
+SCRIPT = "/etc/fleet/check.sh"
+DATA = "/etc/fleet/check.data"
+TIMER = "fleet-check.timer"
+SERVICE_FILE = "/etc/systemd/system/fleet-check.service"
+TIMER_FILE = f"/etc/systemd/system/{TIMER}"
+CHECKER_FILES = (SCRIPT, DATA, SERVICE_FILE, TIMER_FILE, f"/etc/systemd/system/timers.target.wants/{TIMER}")
+"""What makes a node check itself; the last one is the link by which systemd starts the timer."""
+
 _PATH = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._@~:+-]+)+")
 _LEAST = 60.0
 

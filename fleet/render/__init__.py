@@ -5,6 +5,7 @@ command or a specifier to a file: what does not fit is a ``RenderError`` that na
 the same bytes.
 """
 
+from fleet.render.checker import checker_service, checker_timer
 from fleet.render.cluster import SNIPPET_NAMES, k3s_config_snippet, kube_proxy_patch
 from fleet.render.files import modprobe_hashsize_file, modules_file, sysctl_file
 from fleet.render.rendered import (
@@ -31,6 +32,8 @@ __all__ = [
     "RenderedFile",
     "SysctlLine",
     "Templates",
+    "checker_service",
+    "checker_timer",
     "drop_in_path",
     "ipvs_timeouts_unit",
     "k3s_config_snippet",

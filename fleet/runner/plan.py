@@ -8,6 +8,7 @@ from fleet.facts import ProbeRequest
 from fleet.model.errors import UsageError
 from fleet.model.run_id import new_run_id
 from fleet.plan import HostPlan, Plan, plan_node
+from fleet.plan.checker import Checking
 from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.render import Templates
 from fleet.runner.audit import failure, iso, read_facts
@@ -41,7 +42,10 @@ def plan(  # noqa: PLR0913 each is of the whole run
         facts = read_facts(host, connection, request)
         seen = evaluate(policy, facts, host=host, today=started.date())
         restart = policy.rollout.restart
-        node = plan_node(seen, facts, templates=templates, playbook=policy.name, restart=restart)
+        checking = None
+        if policy.on_node is not None:
+            checking = Checking(how=policy.on_node, policy=policy, host=host, today=started.date())
+        node = plan_node(seen, facts, templates=templates, playbook=policy.name, restart=restart, checking=checking)
         return HostPlan(name=host.name, plan=node)
 
     outcomes = fleet.run(check, hosts=hosts)

@@ -18,6 +18,7 @@ from fleet.kernel.values import fold
 from fleet.model.text import printable
 from fleet.plan.ipvs import IPVS_UNIT
 from fleet.plan.model import Change, FileState, NodePlan, Preconditions
+from fleet.policy.on_node import TIMER
 from fleet.rollout.node.model import NodeJob
 
 _ALWAYS = ("words", "journal", "disarm", "undo")
@@ -26,7 +27,7 @@ _FILES = "files"
 _NONCE = re.compile(r"[0-9a-f]{16,64}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}\.service")
+_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}\.(?:service|timer)")
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+,-]*(?:/[A-Za-z0-9_.:@+,-]+)+")
 _MOST_NAME = 200
 _DEFAULT_MODE = 0o644
@@ -158,11 +159,11 @@ def _change(change: Change, planned_on: Preconditions | None, job: NodeJob) -> s
             name = _named(_MODULE, change.target, "a module")
             return _call("change_module", name, f"/sys/module/{name.replace('-', '_')}")
         case "unit":
-            name = _named(_UNIT, change.target, "a service")
+            name = _named(_UNIT, change.target, "a service or a timer")
             if change.after not in {"enabled", "restarted"}:
                 raise ValueError(f"{name} cannot become {printable(str(change.after))}")
-            # That unit is fleet's own, and does nothing but set the timeouts.
-            allowed = {IPVS_UNIT, *job.restart}
+            # Those units are fleet's own, and nothing hangs on them.
+            allowed = {IPVS_UNIT, TIMER, *job.restart}
             if change.after == "restarted" and not {name, name.removesuffix(".service")} & allowed:
                 raise ValueError(f"the plan restarts {name}, which the rollout does not name")
             return _call("change_unit", name, change.after)

@@ -1,0 +1,95 @@
+"""What the expressions of a control rest on, as far as a node can look at it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleet.facts.request import key_in_dots
+from fleet.policy.expression import Expression
+
+MODULES = ("nf_conntrack", "ip_vs", "br_netfilter")
+"""Modules of which a node looks whether they are there."""
+
+FACTS = frozenset(
+    {
+        "conntrack.count",
+        "conntrack.max",
+        "conntrack.buckets",
+        "conntrack.usage_percent",
+        "conntrack.chain_length",
+        "ports.ephemeral_count",
+    }
+)
+"""Numbers that a node computes by itself."""
+
+DEMAND = "sizing.demand"
+"""What a node computes from the connections that it has."""
+
+_RESERVED = "net.ipv4.ip_local_reserved_ports"
+# Of the plan: the playbook, the inventory, and constants.
+_OF_THE_PLAN = frozenset({"vars", "host"})
+_CONSTANTS = frozenset({("ports", "node_ports")})
+# These follow from files, processes, modules, the kernel and the machine, of which the node sees whether they change.
+_CONFIGURED = frozenset(
+    {
+        ("conntrack", "loaded"),
+        ("sizing", "base"),
+        ("ipvs", "loaded"),
+        ("ipvs", "in_use"),
+        ("kube", "distribution"),
+        ("kube", "proxy_mode"),
+        ("boot", "unknown"),
+        ("boot", "reason"),
+        ("units", "unguarded"),
+        *(
+            ("node", name)
+            for name in ("kernel", "kernel_version", "arch", "cores", "ram_bytes", "os", "uid", "hostname")
+        ),
+    }
+)
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_COMPUTED_FIELD = re.compile(r"\w\s*\[\s*[^'\"\s\]\d-]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What expressions rest on.
+
+    Attributes:
+        is_configuration: something that changes with the node's configuration only.
+        keys: sysctl keys in dots, of which they use the value.
+        unseen: names of which a node cannot tell whether they have changed.
+    """
+
+    is_configuration: bool
+    keys: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def basis(expressions: Iterable[Expression]) -> Basis:
+    """Take together what expressions rest on."""
+    is_configuration = False
+    keys: dict[str, None] = {}
+    unseen: dict[str, None] = {}
+    for expression in expressions:
+        if _COMPUTED_FIELD.search(expression.source):
+            unseen[f"'{expression}'"] = None
+        named = {name for name, _ in expression.fields}
+        for name, field in sorted((*expression.fields, *((name, "") for name in expression.names - named))):
+            if name in _OF_THE_PLAN or (name, field) in _CONSTANTS:
+                continue
+            if name == "sysctl" and field:
+                keys[key_in_dots(field)] = None
+            elif (name, field) == ("ports", "unreserved_node_ports"):
+                keys[_RESERVED] = None
+            elif (name, field) in _CONFIGURED or (name == "modules" and _names_modules(expression)):
+                is_configuration = True
+            else:
+                unseen[f"{name}.{field}" if field else name] = None
+    return Basis(is_configuration=is_configuration, keys=tuple(keys), unseen=tuple(unseen))
+
+
+def _names_modules(expression: Expression) -> bool:
+    quoted = {single or double for single, double in _QUOTED.findall(expression.source)}
+    known = {"none", "k3s", "rke2", "kubeadm", "ipvs", "iptables", "nftables", *MODULES}
+    return bool(quoted & set(MODULES)) and quoted <= known

@@ -1,0 +1,93 @@
+"""What a node compares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from fleet.model.finding import FindingStatus, Impact
+
+CheckKind = Literal["number", "range", "ports", "text", "fact", "module", "file", "fixed", "absent"]
+Rests = Literal["no", "later", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One comparison.
+
+    Attributes:
+        word: ``is`` (one of the arguments), ``at-least``, ``at-most``, ``covers``, ``avoids``, ``loaded``, ``exists``
+            or ``sum``.
+        arguments: as the node compares them: decimal numbers, folded text, port lists as the kernel prints them.
+    """
+
+    word: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One control on one node.
+
+    Attributes:
+        kind: ``number``, ``range``, ``ports``, ``text``: a sysctl key that holds such a value. ``fact``: a number that
+            the node computes. ``fixed``: judged when planned. ``absent``: the same, as long as the key is not there.
+        target: the path of the key below /proc/sys, the fact, the module, the file; empty for what is fixed.
+        status: the verdict when it was planned, for ``fixed`` and ``absent``.
+        reason: of that verdict.
+        rests: whether what the playbook works out counts only as long as the node's configuration is as it was:
+            ``later``: what the next boot leaves; ``all``: what is expected too.
+        given: values of keys, by their path, that the control counts with; None: the key is not there.
+        later: what the next boot leaves; None where that is not known, or does not count.
+        is_overruled: something takes back what a file sets.
+        until: the last day of an exception.
+        expected, preferred: the conditions in words.
+    """
+
+    control: str
+    impact: Impact
+    kind: CheckKind
+    target: str = ""
+    status: FindingStatus = "pass"
+    reason: str = ""
+    rests: Rests = "all"
+    given: tuple[tuple[str, str | None], ...] = ()
+    later: str | None = None
+    is_overruled: bool = False
+    until: date | None = None
+    expect: tuple[Condition, ...] = ()
+    prefer: tuple[Condition, ...] = ()
+    expected: str = ""
+    preferred: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """A control that only a controller can judge, and why."""
+
+    control: str
+    impact: Impact
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Everything that one node compares.
+
+    Attributes:
+        there: whether modules and the like are there, on which verdicts rest.
+        base, headroom, ceiling: what the demand for connection tracking is worked out from; None where no control
+            counts with it.
+        files: those that fleet has written, with the hash of their content where that is known exactly.
+    """
+
+    checks: tuple[Check, ...]
+    unjudged: tuple[Unjudged, ...]
+    kernel: str
+    cores: int
+    gibibytes: int
+    processes: tuple[str, ...]
+    there: Mapping[str, bool]
+    demand: tuple[int, float, int] | None
+    files: Mapping[str, str | None]
+    fingerprint: str
