@@ -431,7 +431,7 @@ compare() {
         quoted(STATUS), quoted(impacts[c]), quoted(REASON) > json
     }
     for (i = 1; i <= unjudged_count; i++) printf "%s%s: {\"status\": \"unjudged\", \"impact\": %s, \"reason\": %s}",
-      n + comma(i), quoted(unjudged[i]), quoted(unjudged_impact[i]), quoted(unjudged_why[i]) > json
+      comma(n + i), quoted(unjudged[i]), quoted(unjudged_impact[i]), quoted(unjudged_why[i]) > json
     counts["unjudged"] = unjudged_count
 
     result = counts["fail"] + counts["error"] + changed ? "drift" : counts["unknown"] ? "unknown" : "ok"

@@ -95,7 +95,7 @@ def _check(check: Check) -> Iterator[Iterable[str]]:
 
 
 def _words(text: str) -> str:
-    return printable(text, _MOST_WORDS)
+    return printable(text, _MOST_WORDS).replace("…", "...")
 
 
 def _or_none(value: str | None) -> str:
