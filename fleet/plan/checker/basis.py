@@ -1,10 +1,11 @@
 """What the expressions of a control rest on, as far as a node can look at it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fleet.facts.request import key_in_dots
+from fleet.plan.checker.checks import Anchor
 from fleet.policy.expression import Expression
 
 MODULES = ("nf_conntrack", "ip_vs", "br_netfilter")
@@ -25,28 +26,30 @@ FACTS = frozenset(
 DEMAND = "sizing.demand"
 """What a node computes from the connections that it has."""
 
+EVERYTHING: tuple[Anchor, ...] = ("machine", "there", "files")
+"""What is worked out from all of a node rests on this."""
+
 _RESERVED = "net.ipv4.ip_local_reserved_ports"
 # Of the plan: the playbook, the inventory, and constants.
 _OF_THE_PLAN = frozenset({"vars", "host"})
 _CONSTANTS = frozenset({("ports", "node_ports")})
-# These follow from files, processes, modules, the kernel and the machine, of which the node sees whether they change.
-_CONFIGURED = frozenset(
-    {
-        ("conntrack", "loaded"),
-        ("sizing", "base"),
-        ("ipvs", "loaded"),
-        ("ipvs", "in_use"),
-        ("kube", "distribution"),
-        ("kube", "proxy_mode"),
-        ("boot", "unknown"),
-        ("boot", "reason"),
-        ("units", "unguarded"),
-        *(
-            ("node", name)
-            for name in ("kernel", "kernel_version", "arch", "cores", "ram_bytes", "os", "uid", "hostname")
-        ),
-    }
-)
+_MACHINE: tuple[Anchor, ...] = ("machine",)
+_THERE: tuple[Anchor, ...] = ("there",)
+_FILES: tuple[Anchor, ...] = ("files",)
+# What these follow from; the node sees whether that changes.
+_ANCHORS: Mapping[tuple[str, str], tuple[Anchor, ...]] = {
+    ("conntrack", "loaded"): _THERE,
+    ("sizing", "base"): (*_MACHINE, *_THERE),
+    ("ipvs", "loaded"): _THERE,
+    ("ipvs", "in_use"): (*_THERE, *_FILES),
+    ("kube", "distribution"): _FILES,
+    ("node", "os"): _FILES,
+    ("kube", "proxy_mode"): _FILES,
+    ("boot", "unknown"): EVERYTHING,
+    ("boot", "reason"): EVERYTHING,
+    ("units", "unguarded"): EVERYTHING,
+    **{("node", name): _MACHINE for name in ("kernel", "kernel_version", "arch", "cores", "ram_bytes")},
+}
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _COMPUTED_FIELD = re.compile(r"\w\s*\[\s*[^'\"\s\]\d-]")
 
@@ -56,19 +59,19 @@ class Basis:
     """What expressions rest on.
 
     Attributes:
-        is_configuration: something that changes with the node's configuration only.
+        anchors: what has to be as it was.
         keys: sysctl keys in dots, of which they use the value.
         unseen: names of which a node cannot tell whether they have changed.
     """
 
-    is_configuration: bool
+    anchors: tuple[Anchor, ...]
     keys: tuple[str, ...]
     unseen: tuple[str, ...]
 
 
 def basis(expressions: Iterable[Expression]) -> Basis:
     """Take together what expressions rest on."""
-    is_configuration = False
+    anchors: dict[Anchor, None] = {}
     keys: dict[str, None] = {}
     unseen: dict[str, None] = {}
     for expression in expressions:
@@ -82,11 +85,13 @@ def basis(expressions: Iterable[Expression]) -> Basis:
                 keys[key_in_dots(field)] = None
             elif (name, field) == ("ports", "unreserved_node_ports"):
                 keys[_RESERVED] = None
-            elif (name, field) in _CONFIGURED or (name == "modules" and _names_modules(expression)):
-                is_configuration = True
+            elif name == "modules" and _names_modules(expression):
+                anchors |= dict.fromkeys(_THERE)
+            elif (name, field) in _ANCHORS:
+                anchors |= dict.fromkeys(_ANCHORS[name, field])
             else:
                 unseen[f"{name}.{field}" if field else name] = None
-    return Basis(is_configuration=is_configuration, keys=tuple(keys), unseen=tuple(unseen))
+    return Basis(anchors=tuple(anchors), keys=tuple(keys), unseen=tuple(unseen))
 
 
 def _names_modules(expression: Expression) -> bool:

@@ -263,8 +263,8 @@ compare() {
     if (result == -1) return verdict("error", shown(c, value) ", which cannot be compared") 1
     if (result == -2) return verdict("unknown", shown(c, value) ", which only the controller can compare") 1
     if (result == 0) return verdict(status, shown(c, value) ", " word " " words_for[c, set]) 1
-    # What the next boot leaves was worked out from a configuration that is another one now.
-    if (rests[c] == "later" && moved != "") return verdict("unknown", shown(c, value) " now; " moved) 1
+    # What the next boot leaves was worked out from a node that is another one now.
+    if (rests[c] ~ /later/ && moved != "") return verdict("unknown", shown(c, value) " now; " moved) 1
     if (laters[c] == "-") return 0
     later = substr(laters[c], 2)
     result = meets_all(c, set, later)
@@ -272,12 +272,13 @@ compare() {
     if (result == 0) return verdict(status, shown(c, value) " now, but the next boot leaves " later ", " word " " words_for[c, set]) 1
     return verdict("error", "the next boot leaves " later ", which cannot be compared") 1
   }
-  function judge(c,    i, value) {
+  function judge(c,    i, number, parts, value) {
     for (i = 1; i <= givens[c]; i++) {
       value = key(given_key[c, i]) ? "=" VALUE : "-"
       if (value != given_value[c, i]) return verdict("unknown", given_key[c, i] " has changed since this was planned")
     }
-    if (rests[c] == "all" && moved != "") return verdict("unknown", moved)
+    number = split(rests[c], parts, ",")
+    for (i = 1; i <= number; i++) if (parts[i] in moved_of) return verdict("unknown", moved_of[parts[i]])
     if (kinds[c] == "fixed") return verdict(frozen[c], reasons[c])
     if (kinds[c] == "absent") {
       if (key(targets[c])) return verdict("unknown", "was not there when this was planned")
@@ -328,9 +329,12 @@ compare() {
   }
   function is_violated(status) { return status == "fail" || status == "error" }
   function comma(i) { return i == 1 ? "" : ", " }
-  function has_moved(text) {
+  # Takes note of a change: "machine", "there" or "files" is what verdicts rest on.
+  function has_moved(what, text) {
     moved_all[++moved_count] = text
-    if (moved == "") moved = text " since this was planned"
+    text = text " since this was planned"
+    if (!(what in moved_of)) moved_of[what] = text
+    if (moved == "") moved = text
   }
   function trouble(text) {
     if (++troubles <= 10) told = told (troubles > 1 ? "; " : "") text
@@ -382,16 +386,16 @@ compare() {
     while ((getline line < "/proc/modules") > 0) { split(line, parts, " "); loaded[parts[1]] }
     close("/proc/modules")
 
-    if (!key("kernel/osrelease") || VALUE != kernel) has_moved("the kernel is another one")
+    if (!key("kernel/osrelease") || VALUE != kernel) has_moved("machine", "the kernel is another one")
     if (reads("/sys/devices/system/cpu/online")) {
       number = split(VALUE, parts, ",")
       for (i = 1; i <= number; i++) seen_cores += split(parts[i], ends, "-") == 2 ? ends[2] - ends[1] + 1 : 1
     } else while ((getline line < "/proc/stat") > 0) if (line ~ /^cpu[0-9]/) seen_cores++
     while ((getline line < "/proc/meminfo") > 0) if (line ~ /^MemTotal:/) { split(line, parts, " "); break }
     if (seen_cores != cores || int((parts[2] * 1024 + 536870912) / 1073741824) != gibibytes)
-      has_moved("the processors or the memory have changed")
-    for (name in planned_process) if (!(name in process)) has_moved(name " has stopped")
-    for (name in process) if (!(name in planned_process)) has_moved(name " runs that did not")
+      has_moved("machine", "the processors or the memory have changed")
+    for (name in planned_process) if (!(name in process)) has_moved("files", name " has stopped")
+    for (name in process) if (!(name in planned_process)) has_moved("files", name " runs that did not")
     there["nf_conntrack"] = key("net/netfilter/nf_conntrack_count") ? "yes" : "no"
     there["br_netfilter"] = ("br_netfilter" in loaded) ? "yes" : "no"
     there["ip_vs"] = there["ipvs-services"] = "no"
@@ -400,11 +404,11 @@ compare() {
       if (line ~ /^(TCP|UDP|SCTP|FWM) /) there["ipvs-services"] = "yes"
     }
     for (name in planned_there) if (planned_there[name] != there[name])
-      has_moved(name (there[name] == "yes" ? " is there that was not" : " is not there that was"))
-    for (path in was) if (!(path in sums)) has_moved(path " is gone")
+      has_moved("there", name (there[name] == "yes" ? " is there that was not" : " is not there that was"))
+    for (path in was) if (!(path in sums)) has_moved("files", path " is gone")
     for (path in sums) {
-      if (!(path in was)) has_moved(path " is new")
-      else if (was[path] != sums[path]) has_moved(path " has changed")
+      if (!(path in was)) has_moved("files", path " is new")
+      else if (was[path] != sums[path]) has_moved("files", path " has changed")
     }
 
     printf "{\"schema\": \"fleet.check/1\", \"checked\": %s, \"playbook\": %s, \"digest\": %s, \"version\": %s, \"files\": {",

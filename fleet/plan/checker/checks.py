@@ -8,7 +8,7 @@ from typing import Literal
 from fleet.model.finding import FindingStatus, Impact
 
 CheckKind = Literal["number", "range", "ports", "text", "fact", "module", "file", "fixed", "absent"]
-Rests = Literal["no", "later", "all"]
+Anchor = Literal["machine", "there", "files", "later"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,9 @@ class Check:
         target: the path of the key below /proc/sys, the fact, the module, the file; empty for what is fixed.
         status: the verdict when it was planned, for ``fixed`` and ``absent``.
         reason: of that verdict.
-        rests: whether what the playbook works out counts only as long as the node's configuration is as it was:
-            ``later``: what the next boot leaves; ``all``: what is expected too.
+        rests: what has to be as it was for the verdict to count: ``machine``: kernel, processors and memory; ``there``:
+            whether modules are there; ``files``: configuration, and the processes that read it. ``later``: all of
+            these, but only for what the next boot leaves.
         given: values of keys, by their path, that the control counts with; None: the key is not there.
         later: what the next boot leaves; None where that is not known, or does not count.
         is_overruled: something takes back what a file sets.
@@ -50,7 +51,7 @@ class Check:
     target: str = ""
     status: FindingStatus = "pass"
     reason: str = ""
-    rests: Rests = "all"
+    rests: tuple[Anchor, ...] = ()
     given: tuple[tuple[str, str | None], ...] = ()
     later: str | None = None
     is_overruled: bool = False

@@ -8,7 +8,7 @@ from fleet.facts.request import key_path
 from fleet.facts.tree import mask_file
 from fleet.kernel.outlook import Outlook
 from fleet.model.facts import NodeFacts, Reason, Unavailable
-from fleet.plan.checker.basis import FACTS, Basis, basis
+from fleet.plan.checker.basis import EVERYTHING, FACTS, basis
 from fleet.plan.checker.checks import Check, CheckKind, Condition, Unjudged
 from fleet.plan.checker.conditions import IncomparableError, conditions, is_demand, kind_of
 from fleet.policy import HostView
@@ -46,6 +46,7 @@ def compile_one(want: Wanted, node: Node) -> Check | Unjudged:
         kind="fixed",
         status=want.finding.status,
         reason=want.finding.reason,
+        rests=rests.anchors,
         given=tuple((key_path(key), node.live(key)) for key in rests.keys),
         until=max((each.expires for each in exceptions), default=None),
     )
@@ -53,26 +54,26 @@ def compile_one(want: Wanted, node: Node) -> Check | Unjudged:
         # It does not apply, or what is expected could not be worked out: so it stays until something changes.
         return check
     try:
-        return _compiled(check, want, want.expect, rests, node)
+        return _compiled(check, want, want.expect, node)
     except IncomparableError as error:
         return _unjudged(control, str(error))
 
 
-def _compiled(check: Check, want: Wanted, expect: Predicate, rests: Basis, node: Node) -> Check | Unjudged:
+def _compiled(check: Check, want: Wanted, expect: Predicate, node: Node) -> Check | Unjudged:
     setting = want.control.setting
     match setting.kind:
         case "sysctl":
-            return _sysctl(check, want, expect, rests, node)
+            return _sysctl(check, want, expect, node)
         case "module":
-            return _module(check, expect, setting.target, rests, node)
+            return _module(check, expect, setting.target, node)
         case "file":
-            return _file(check, expect, setting.target, rests)
+            return _file(check, expect, setting.target)
         case "ipvs":
             return _unjudged(want.control, "only ipvsadm tells the timeouts of IPVS")
-        case "fact" if setting.target in FACTS:
-            return _fact(check, want, expect)
-        case _:
-            return check
+        case "drop_in":
+            return replace(check, rests=EVERYTHING)
+        case "fact":
+            return _fact(check, want, expect) if setting.target in FACTS else check
 
 
 def _counting(control: Control) -> Iterator[Expression]:
@@ -87,7 +88,7 @@ def _counting(control: Control) -> Iterator[Expression]:
                 yield from Predicate((term,)).expressions
 
 
-def _sysctl(check: Check, want: Wanted, expect: Predicate, rests: Basis, node: Node) -> Check | Unjudged:
+def _sysctl(check: Check, want: Wanted, expect: Predicate, node: Node) -> Check | Unjudged:
     control = want.control
     key = control.setting.target
     sysctl = node.facts.sysctls[key]
@@ -96,12 +97,12 @@ def _sysctl(check: Check, want: Wanted, expect: Predicate, rests: Basis, node: N
             return replace(check, kind="absent", target=key_path(key))
         return _unjudged(control, f"its value could not be read: {sysctl.value}")
     if control.state == "boot":
-        return check
+        return replace(check, rests=EVERYTHING)
     future = node.outlook.keys[key] if control.state == "both" else None
     return replace(
         _compared(check, want, expect, kind=kind_of(key), key=key),
         target=key_path(key),
-        rests="all" if rests.is_configuration else "later" if future is not None else "no",
+        rests=(*check.rests, "later") if future is not None else check.rests,
         later=future.after_reboot.value if future is not None else None,
         is_overruled=future is not None and future.overruled != "",
     )
@@ -128,15 +129,15 @@ def _compared(check: Check, want: Wanted, expect: Predicate, *, kind: CheckKind,
     )
 
 
-def _module(check: Check, expect: Predicate, name: str, rests: Basis, node: Node) -> Check:
+def _module(check: Check, expect: Predicate, name: str, node: Node) -> Check:
     builtin = node.facts.builtin_modules
     if not isinstance(builtin, frozenset) or name in builtin or isinstance(node.facts.modules, Unavailable):
-        return check
+        return replace(check, rests=EVERYTHING)
     terms = tuple(Condition(word="loaded", arguments=(_yes(term.operand is True),)) for term in expect.terms)
-    return _seen(replace(check, kind="module", target=name, expect=terms, expected=expect.describe()), rests)
+    return _seen(check, "module", name, expect, terms)
 
 
-def _file(check: Check, expect: Predicate, path: str, rests: Basis) -> Check:
+def _file(check: Check, expect: Predicate, path: str) -> Check:
     terms = []
     for term in expect.terms:
         if term.name == "exists":
@@ -146,11 +147,12 @@ def _file(check: Check, expect: Predicate, path: str, rests: Basis) -> Check:
         if mask_file(path, content) != content:
             raise IncomparableError("secrets are masked in it before it is compared")
         terms.append(Condition(word="sum", arguments=(hashlib.sha256(content).hexdigest(),)))
-    return _seen(replace(check, kind="file", target=path, expect=tuple(terms), expected=expect.describe()), rests)
+    return _seen(check, "file", path, expect, tuple(terms))
 
 
-def _seen(check: Check, rests: Basis) -> Check:
-    return replace(check, status="pass", reason="", rests="all" if rests.is_configuration else "no")
+def _seen(check: Check, kind: CheckKind, target: str, expect: Predicate, terms: tuple[Condition, ...]) -> Check:
+    expected = expect.describe()
+    return replace(check, kind=kind, target=target, status="pass", reason="", expect=terms, expected=expected)
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 what it says

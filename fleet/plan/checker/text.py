@@ -8,8 +8,8 @@ rests    ``kernel``; ``machine``: processors and GiB; ``process``: a name; ``the
          ``planned``: the fingerprint of the configuration; ``demand``: base, headroom and ceiling
 file     a path, and its hash or ``-``
 unjudged control, impact, reason
-control  id, impact, kind, target, ``no``, ``later`` or ``all``, last day of an exception or ``-``, ``=`` and the value
-         after the next boot or ``-``, ``overruled`` or ``-``, status, reason
+control  id, impact, kind, target, what it rests on between commas or ``-``, last day of an exception or ``-``, ``=``
+         and the value after the next boot or ``-``, ``overruled`` or ``-``, status, reason
 given    path of a key, ``=`` and its value or ``-``: of the control above, as the lines that follow
 words    ``expect`` or ``prefer``, and the conditions in words
 expect   a condition and its arguments; likewise ``prefer``
@@ -80,7 +80,7 @@ def _check(check: Check) -> Iterator[Iterable[str]]:
         check.impact,
         check.kind,
         check.target,
-        check.rests,
+        ",".join(check.rests) or "-",
         check.until.isoformat() if check.until is not None else "-",
         _or_none(check.later),
         "overruled" if check.is_overruled else "-",
