@@ -20,6 +20,10 @@ for device in null:3 zero:5 full:7 random:8 urandom:9; do
     mknod -m 666 "$root/dev/${device%:*}" c 1 "${device#*:}"
 done
 ln -s /proc/self/fd "$root/dev/fd"
+# A service with devices of its own gets these.
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 touch "$root/dev/console"
 mount --bind "$base/console" "$root/dev/console"
 # All of /proc/sys is the machine'\''s own, except for net.
