@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from support.plans import TODAY
+from support.plans import HOST, TODAY
 from support.probe import SHELLS
 
 from fleet.facts.request import key_path
@@ -16,7 +16,6 @@ from fleet.plan.checker.text import data_text
 from fleet.policy import HostView, Policy
 from fleet.transport import Command, Connection
 
-HOST = HostView(name="web-1", groups=("web",), data={}, address="10.0.0.1")
 LEFT = frozenset({"unknown", "unjudged"})
 """What the checker says where it leaves the verdict to the controller."""
 

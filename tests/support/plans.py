@@ -12,14 +12,17 @@ from fleet.kernel.unitfile import unit_commands
 from fleet.model.facts import IpvsTimeouts, NodeFacts, NodeFile, Sysctl
 from fleet.model.rollout import Rollout
 from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
+from fleet.plan.checker import Checking
 from fleet.policy import HostView, Policy, evaluate
 from fleet.policy.evaluate import Evaluation
+from fleet.policy.on_node import CHECKER_FILES, TIMER, TIMER_FILE
 from fleet.policy.playbook import load_playbook
 from fleet.render import Templates
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = Templates(ROOT / "templates")
 TODAY = date(2026, 11, 20)
+HOST = HostView(name="web-1", groups=(), data={}, address="10.0.0.1")
 
 LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 MAX = "net.netfilter.nf_conntrack_max"
@@ -54,12 +57,18 @@ def every_profile() -> Policy:
 
 
 def judged(policy: Policy, facts: NodeFacts) -> Evaluation:
-    return evaluate(policy, facts, host=HostView(name="web-1", groups=(), data={}, address="10.0.0.1"), today=TODAY)
+    return evaluate(policy, facts, host=HOST, today=TODAY)
 
 
 def planned(policy: Policy, facts: NodeFacts) -> NodePlan:
-    restart = policy.rollout.restart
-    return plan_node(judged(policy, facts), facts, templates=TEMPLATES, playbook=policy.name, restart=restart)
+    return plan_node(
+        judged(policy, facts),
+        facts,
+        templates=TEMPLATES,
+        playbook=policy.name,
+        restart=policy.rollout.restart,
+        checking=Checking(how=policy.on_node, policy=policy, host=HOST, today=TODAY) if policy.on_node else None,
+    )
 
 
 def applied(facts: NodeFacts, plan: NodePlan) -> NodeFacts:
@@ -94,6 +103,9 @@ def _applied(facts: NodeFacts, change: Change) -> NodeFacts:
 
 def _started(facts: NodeFacts, unit: str) -> NodeFacts:
     """The facts once a unit was enabled or restarted: what its commands do, and the link."""
+    if unit == TIMER:
+        link = CHECKER_FILES[-1]
+        return replace(facts, files={**facts.files, link: NodeFile(path=link, kind="link", link=TIMER_FILE)})
     link = f"/etc/systemd/system/multi-user.target.wants/{unit}"
     if unit == "fleet-ipvs-timeouts.service":
         facts = replace(facts, files={**facts.files, link: NodeFile(path=link, kind="link", link=f"../{unit}")})

@@ -44,6 +44,12 @@ def conditions(written: Predicate, resolved: Predicate, key: str | None) -> tupl
     return tuple(_conditions(written, resolved, key))
 
 
+def in_words(written: Predicate, resolved: Predicate) -> str:
+    """The conditions in words, which name what a node computes by itself."""
+    pairs = zip(written.terms, resolved.terms, strict=True)
+    return Predicate(tuple(source if is_demand(source.operand) else term for source, term in pairs)).describe()
+
+
 def is_demand(operand: Operand) -> bool:
     """Whether a node computes an operand by itself."""
     return isinstance(operand, Expression) and operand.source == DEMAND

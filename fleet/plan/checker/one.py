@@ -10,7 +10,7 @@ from fleet.kernel.outlook import Outlook
 from fleet.model.facts import NodeFacts, Reason, Unavailable
 from fleet.plan.checker.basis import EVERYTHING, FACTS, basis
 from fleet.plan.checker.checks import Check, CheckKind, Condition, Unjudged
-from fleet.plan.checker.conditions import IncomparableError, conditions, is_demand, kind_of
+from fleet.plan.checker.conditions import IncomparableError, conditions, in_words, is_demand, kind_of
 from fleet.policy import HostView
 from fleet.policy.control import Control, ControlException
 from fleet.policy.expression import Expression
@@ -91,11 +91,12 @@ def _counting(control: Control) -> Iterator[Expression]:
 def _sysctl(check: Check, want: Wanted, expect: Predicate, node: Node) -> Check | Unjudged:
     control = want.control
     key = control.setting.target
-    sysctl = node.facts.sysctls[key]
-    if isinstance(sysctl.value, Unavailable):
-        if sysctl.value.reason in {Reason.ABSENT, Reason.NOT_LOADED}:
+    sysctl = node.facts.sysctls.get(key)
+    value = sysctl.value if sysctl is not None else Unavailable(Reason.ABSENT)
+    if isinstance(value, Unavailable):
+        if value.reason in {Reason.ABSENT, Reason.NOT_LOADED}:
             return replace(check, kind="absent", target=key_path(key))
-        return _unjudged(control, f"its value could not be read: {sysctl.value}")
+        return _unjudged(control, f"its value could not be read: {value}")
     if control.state == "boot":
         return replace(check, rests=EVERYTHING)
     future = node.outlook.keys[key] if control.state == "both" else None
@@ -123,9 +124,9 @@ def _compared(check: Check, want: Wanted, expect: Predicate, *, kind: CheckKind,
         status="pass",
         reason="",
         expect=conditions(want.control.expect, expect, key),
-        expected=expect.describe(),
+        expected=in_words(want.control.expect, expect),
         prefer=conditions(written, want.prefer, key) if written is not None and want.prefer is not None else (),
-        preferred=want.prefer.describe() if want.prefer is not None else "",
+        preferred=in_words(written, want.prefer) if written is not None and want.prefer is not None else "",
     )
 
 

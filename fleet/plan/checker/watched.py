@@ -1,16 +1,18 @@
 """What of a node's configuration a checker watches."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from fleet.facts.tree import mask_file
 from fleet.kernel.boot.tree import BASES
-from fleet.model.facts import NodeFacts
+from fleet.model.facts import NodeFacts, NodeFile
 from fleet.plan.common import is_managed
 from fleet.policy.on_node import CHECKER_FILES
 
 # The probe gives these as they are; it masks secrets in everything else.
 _EXACT = tuple(f"{base}/{tree}/" for base in BASES for tree in ("sysctl.d", "modules-load.d", "modprobe.d"))
+_ENABLES = re.compile(r"\.(?:wants|requires)/[^/]+\Z")
 _HALF = 2**29
 _GIBIBYTE = 2**30
 
@@ -37,12 +39,15 @@ def written_files(facts: NodeFacts) -> Mapping[str, str | None]:
 
 def fingerprint(facts: NodeFacts) -> str:
     """A hash of the configuration, so that one that has changed is planned on anew."""
-    told = [
-        "\t".join((path, file.kind, file.link or "", _sum(mask_file(path, file.content or b""))))
-        for path, file in sorted(facts.files.items())
-        if is_configuration(path)
-    ]
-    return _sum("\n".join(told).encode(errors="surrogateescape"))
+    told = [_told(path, file) for path, file in sorted(facts.files.items()) if is_configuration(path)]
+    return _sum("\n".join(told).encode(errors="backslashreplace"))
+
+
+def _told(path: str, file: NodeFile) -> str:
+    # Links by which units are enabled count by their name alone, and systemd chooses how to write where they lead.
+    if _ENABLES.search(path):
+        return path
+    return f"{path}\t{file.kind}\t{_sum(mask_file(path, file.content or b''))}"
 
 
 def is_configuration(path: str) -> bool:

@@ -1,5 +1,7 @@
 """What holds for every plan, whatever the node."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.kernel import node, process
@@ -10,8 +12,9 @@ from fleet.kernel.boot import BootSet, resolve_boot
 from fleet.kernel.values import equal
 from fleet.model.facts import Ipvs, IpvsTimeouts, NodeFacts
 from fleet.plan import plan_text
+from fleet.policy.on_node import OnNode
 
-POLICY = every_profile()
+POLICY = replace(every_profile(), on_node=OnNode(every=900, textfile_dir="/var/lib/metrics"))
 VALUES = {
     "net.netfilter.nf_conntrack_tcp_be_liberal": ("0", "1"),
     "net.netfilter.nf_conntrack_max": ("4096", "131072", "262144", "1048576"),
