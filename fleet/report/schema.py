@@ -8,6 +8,7 @@ from fleet.plan.document import PlanJson
 from fleet.policy.playbook import PlaybookDocument
 from fleet.policy.profile import ProfileDocument
 from fleet.report.audit_json import AuditJson
+from fleet.report.check_json import CheckJson
 from fleet.report.compare_json import ComparisonJson
 from fleet.report.diagnose_json import DiagnosisJson
 from fleet.report.drift_json import DriftJson
@@ -29,6 +30,7 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
     return {
         "apply": {"$schema": DIALECT, **ApplyJson.model_json_schema()},
         "audit": {"$schema": DIALECT, **AuditJson.model_json_schema()},
+        "check": {"$schema": DIALECT, **CheckJson.model_json_schema()},
         "compare": {"$schema": DIALECT, **ComparisonJson.model_json_schema()},
         "diagnose": {"$schema": DIALECT, **DiagnosisJson.model_json_schema()},
         "drift": {"$schema": DIALECT, **DriftJson.model_json_schema()},

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from support.plans import HOST, TODAY
 from support.probe import SHELLS
 
@@ -14,6 +15,7 @@ from fleet.model.facts import NodeFacts
 from fleet.plan.checker import Checks, checker_script, compile_checks
 from fleet.plan.checker.text import data_text
 from fleet.policy import HostView, Policy
+from fleet.report.schema import schemas
 from fleet.transport import Command, Connection
 
 LEFT = frozenset({"unknown", "unjudged"})
@@ -77,6 +79,8 @@ def run_over(connection: Connection, shell: str) -> Any:  # noqa: ANN401 JSON
 
 
 def statuses(status: Any) -> dict[str, str]:  # noqa: ANN401 JSON
+    """Each control's, of a status that is as its schema says."""
+    jsonschema.Draft202012Validator(schemas()["check"]).validate(status)
     return {control: each["status"] for control, each in status["controls"].items()}
 
 

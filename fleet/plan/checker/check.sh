@@ -336,8 +336,14 @@ compare() {
     if (!(what in moved_of)) moved_of[what] = text
     if (moved == "") moved = text
   }
-  function trouble(text) {
-    if (++troubles <= 10) told = told (troubles > 1 ? "; " : "") text
+  # The line for the journal names ten at most, and nothing of it steers a terminal.
+  function trouble(text,    i, c) {
+    if (++troubles > 10) return
+    if (troubles > 1) told = told "; "
+    for (i = 1; i <= length(text); i++) {
+      c = substr(text, i, 1)
+      told = told (index(PLAIN, c) ? c : "?")
+    }
   }
 
   BEGIN {

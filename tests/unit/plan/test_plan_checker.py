@@ -1,5 +1,6 @@
 """The checker in a plan: what it rests on, what it leaves to the controller, and when there is none."""
 
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,19 @@ import pytest
 from support.facts import IDENTITY, NOT_LOADED
 from support.kernel import node, process
 from support.on_node import compiled
-from support.plans import CMDLINE, FILE, FIN, LIBERAL, RESERVED, applied, by_target, every_profile, planned, playbook_of
+from support.plans import (
+    CMDLINE,
+    FILE,
+    FIN,
+    LIBERAL,
+    RESERVED,
+    ROOT,
+    applied,
+    by_target,
+    every_profile,
+    planned,
+    playbook_of,
+)
 from support.writers import kube_proxy
 
 from fleet.model.errors import DocumentError
@@ -223,3 +236,9 @@ def test_systemd_has_nothing_to_say_about_the_units_and_finds_little_exposed(tmp
         timeout=60,
     )
     assert exposed.returncode == 0, exposed.stdout
+
+
+def test_every_metric_of_the_checker_is_explained() -> None:
+    written = {name.decode() for name in re.findall(rb'family\("(\w+)"', checker_script())}
+    page = (ROOT / "docs" / "on-node.md").read_text(encoding="utf-8")
+    assert written == set(re.findall(r"`(fleet_node_\w+)`", page))
