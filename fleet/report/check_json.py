@@ -53,4 +53,5 @@ class CheckJson(BaseModel):
     summary: CheckSummaryJson
     files: dict[str, Literal["ok", "changed", "gone"]] = Field(description="Those that fleet has written.")
     moved: list[str] = Field(description="What has changed since the plan.")
+    unseen: list[str] = Field(description="What is taken as it was planned on, because the node cannot see it change.")
     controls: dict[str, CheckControlJson]

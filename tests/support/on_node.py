@@ -1,6 +1,7 @@
 """Runs the checker of on-node mode: here over files that stand for /proc/sys, or over a connection to a node."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from fleet.policy import HostView, Policy
 from fleet.report.schema import schemas
 from fleet.transport import Command, Connection
 
+# Each shell with another awk, which busybox brings along too.
+_AWKS = {"dash": "mawk", "bash": "gawk", "busybox": "busybox"}
 LEFT = frozenset({"unknown", "unjudged"})
 """What the checker says where it leaves the verdict to the controller."""
 
@@ -51,13 +54,17 @@ def run_here(  # noqa: PLR0913 what stands around a checker
 def run_on(folder: Path, shell: str, data: bytes, *, sys: str = "/proc/sys/") -> tuple[Any, str]:
     """What the checker says with this data: its status, and its line."""
     (folder / "check.data").write_bytes(data)
+    (folder / "bin").mkdir(exist_ok=True)
+    awk = folder / "bin" / "awk"
+    if not awk.exists():
+        awk.symlink_to(shutil.which(_AWKS[shell]) or "/usr/bin/awk")
     script = checker_script().replace(b"/etc/fleet/check.data", bytes(folder / "check.data"))
     done = subprocess.run(
         [*SHELLS[shell], "-s"],
         input=script.replace(b'"/proc/sys/"', f'"{sys}"'.encode()),
         capture_output=True,
         check=False,
-        env={"STATE_DIRECTORY": str(folder / "state"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"STATE_DIRECTORY": str(folder / "state"), "PATH": f"{folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b""), done

@@ -45,8 +45,8 @@ def command(lab: vm.VmLab, machine: str, line: str, *, stdin: bytes = b"") -> st
     return completed.stdout.decode()
 
 
-def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
-    """Puts files and links into a machine, in place of all that were planted before."""
+def archived(planting: Planting) -> bytes:
+    """Its files and links as a tar archive of the root directory."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, content in planting.files.items():
@@ -58,9 +58,14 @@ def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.type, entry.linkname = tarfile.SYMTYPE, goal
             tar.addfile(entry)
+    return archive.getvalue()
+
+
+def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
+    """Puts files and links into a machine, in place of all that were planted before."""
     clear = f"cd / && touch {_PLANTED} && xargs -r -d '\\n' rm -f -- <{_PLANTED}"
     extract = f"tar -x --keep-directory-symlink -v -f - >{_PLANTED} && sync"
-    command(lab, machine, f"{clear} && {extract}", stdin=archive.getvalue())
+    command(lab, machine, f"{clear} && {extract}", stdin=archived(planting))
 
 
 def own_playbook(folder: Path, keys: Iterable[str]) -> Path:

@@ -80,6 +80,7 @@ class Checks:
         base, headroom, ceiling: what the demand for connection tracking is worked out from; None where no control
             counts with it.
         files: those that fleet has written, with the hash of their content where that is known exactly.
+        unseen: what is taken as it was, because the node cannot see it change, one sentence each.
     """
 
     checks: tuple[Check, ...]
@@ -91,4 +92,5 @@ class Checks:
     there: Mapping[str, bool]
     demand: tuple[int, float, int] | None
     files: Mapping[str, str | None]
+    unseen: tuple[str, ...]
     fingerprint: str

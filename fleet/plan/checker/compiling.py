@@ -10,7 +10,7 @@ from fleet.model.facts import NodeFacts, Reason, Unavailable
 from fleet.plan.checker.checks import Check, Checks, Unjudged
 from fleet.plan.checker.conditions import is_demand
 from fleet.plan.checker.one import Node, compile_one
-from fleet.plan.checker.watched import fingerprint, gibibytes, process_names, written_files
+from fleet.plan.checker.watched import fingerprint, gibibytes, process_names, unseen, written_files
 from fleet.policy import HostView, Policy, evaluate
 from fleet.policy.context import make_context
 
@@ -42,6 +42,7 @@ def compile_checks(policy: Policy, facts: NodeFacts, *, host: HostView, today: d
         there=_there(facts),
         demand=_demand(policy, facts, outlook),
         files=written_files(facts),
+        unseen=unseen(facts),
         fingerprint=fingerprint(facts),
     )
 

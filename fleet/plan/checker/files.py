@@ -1,6 +1,7 @@
 """The checker among the files and units of a plan."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +23,7 @@ from fleet.policy.on_node import DATA, SCRIPT, SERVICE_FILE, TIMER, TIMER_FILE, 
 from fleet.render import RenderedFile, checker_service, checker_timer
 
 _PARTS = ("frame", "processes", "named_files", "paths")
+_PROGRAM = ("values.awk", "verdicts.awk", "report.awk")
 _MODE = 0o644
 _HEADER = "#!/bin/sh\n# Managed by fleet: change the playbook, not this file.\n"
 
@@ -50,21 +52,24 @@ class Checker:
         files: those of it that change.
         units: the change that starts it, where anything of it changes.
         kept: what it cannot judge.
+        unseen: what it cannot see change.
         refused: why there is none.
     """
 
     files: tuple[RenderedFile, ...] = ()
     units: tuple[Change, ...] = ()
     kept: tuple[Kept, ...] = ()
+    unseen: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
 
     @property
     def risks(self) -> tuple[str, ...]:
         """What a reviewer should know."""
-        if not self.units or not self.kept:
+        if not self.units:
             return ()
         controls = ", ".join(each.control for each in self.kept)
-        return (f"the checker on the node cannot judge {controls}: these need fleet audit or fleet drift",)
+        left = f"the checker on the node cannot judge {controls}: these need fleet audit or fleet drift"
+        return (*([left] if controls else ()), *self.unseen)
 
     def rests_on(self, facts: NodeFacts) -> frozenset[str]:
         """The files that have to be as they were when it was made."""
@@ -94,15 +99,24 @@ def add_checker(made: Draft, facts: NodeFacts, context: Context, checking: Check
         files=changed,
         units=tuple(_start(facts, is_changed=bool(changed))),
         kept=tuple(_kept(each) for each in checks.unjudged),
+        unseen=checks.unseen,
     )
 
 
 @cache
 def checker_script() -> bytes:
     """The script, which is the same on every node."""
-    parts = [probe_part(part) for part in _PARTS]
-    parts.append(files("fleet.plan.checker").joinpath("check.sh").read_bytes())
-    return _HEADER.encode() + re.sub(rb"(?m)^ *#.*\n", b"", b"".join(parts))
+    shell = b"".join((*map(probe_part, _PARTS), _own("check.sh")))
+    program = _without_comments(b"".join(map(_own, _PROGRAM))).decode("ascii")
+    return _HEADER.encode() + f"compare={shlex.quote(program)}\n".encode() + _without_comments(shell)
+
+
+def _own(name: str) -> bytes:
+    return files("fleet.plan.checker").joinpath(name).read_bytes()
+
+
+def _without_comments(text: bytes) -> bytes:
+    return re.sub(rb"(?m)^ *#.*\n", b"", text)
 
 
 def _units(asked: OnNode, context: Context) -> Iterator[RenderedFile]:

@@ -7,6 +7,7 @@ header   ``fleet-check`` and the version of this form; ``playbook``; ``digest``;
 rests    ``kernel``; ``machine``: processors and GiB; ``process``: a name; ``there``: a name, ``yes`` or ``no``;
          ``planned``: the fingerprint of the configuration; ``demand``: base, headroom and ceiling
 file     a path, and its hash or ``-``
+unseen   a sentence
 unjudged control, impact, reason
 control  id, impact, kind, target, what it rests on between commas or ``-``, last day of an exception or ``-``, ``=``
          and the value after the next boot or ``-``, ``overruled`` or ``-``, status, reason
@@ -68,6 +69,7 @@ def _lines(checks: Checks, policy: Policy, textfile_dir: str | None) -> Iterator
         base, headroom, ceiling = checks.demand
         yield "demand", str(base), repr(headroom), str(ceiling)
     yield from (("file", path, sum_ or "-") for path, sum_ in checks.files.items())
+    yield from (("unseen", each) for each in checks.unseen)
     yield from (("unjudged", each.control, each.impact, _words(each.reason)) for each in checks.unjudged)
     for check in checks.checks:
         yield from _check(check)

@@ -13,6 +13,8 @@ from fleet.policy.on_node import CHECKER_FILES
 # The probe gives these as they are; it masks secrets in everything else.
 _EXACT = tuple(f"{base}/{tree}/" for base in BASES for tree in ("sysctl.d", "modules-load.d", "modprobe.d"))
 _ENABLES = re.compile(r"\.(?:wants|requires)/[^/]+\Z")
+# As the probe names a file of another root directory, such as that of a container.
+_INSIDE = re.compile(r"/proc/\d+/root/")
 _HALF = 2**29
 _GIBIBYTE = 2**30
 
@@ -35,6 +37,13 @@ def written_files(facts: NodeFacts) -> Mapping[str, str | None]:
         for path, file in sorted(facts.files.items())
         if is_managed(file) and path not in CHECKER_FILES
     }
+
+
+def unseen(facts: NodeFacts) -> tuple[str, ...]:
+    """What verdicts rest on and a node does not see change, one sentence each."""
+    processes = facts.processes if isinstance(facts.processes, tuple) else ()
+    inside = sorted({process.name for process in processes if _INSIDE.match(process.config)})
+    return tuple(f"the checker on the node does not see changes of the file that {name} reads" for name in inside)
 
 
 def fingerprint(facts: NodeFacts) -> str:

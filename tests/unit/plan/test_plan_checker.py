@@ -238,6 +238,15 @@ def test_systemd_has_nothing_to_say_about_the_units_and_finds_little_exposed(tmp
     assert exposed.returncode == 0, exposed.stdout
 
 
+def test_a_file_that_the_node_does_not_see_change_is_a_risk(tmp_path: Path) -> None:
+    proxy = replace(kube_proxy(minor=31), config="/proc/7/root/var/lib/kube-proxy/config.conf")
+    facts = node(sysctls={FIN: "60"}, files=CMDLINE, processes=(process("kubelet"), proxy))
+    plan = planned(with_checker(tmp_path, FIN_CONTROL), facts)
+    told = "the checker on the node does not see changes of the file that kube-proxy reads"
+    assert plan.risks == (told,)
+    assert f"\nunseen\t{told}\n" in str(by_target(plan)["file", DATA].after)
+
+
 def test_every_metric_of_the_checker_is_explained() -> None:
     written = {name.decode() for name in re.findall(rb'family\("(\w+)"', checker_script())}
     page = (ROOT / "docs" / "on-node.md").read_text(encoding="utf-8")
