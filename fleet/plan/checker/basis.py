@@ -50,6 +50,8 @@ _ANCHORS: Mapping[tuple[str, str], tuple[Anchor, ...]] = {
     ("units", "unguarded"): EVERYTHING,
     **{("node", name): _MACHINE for name in ("kernel", "kernel_version", "arch", "cores", "ram_bytes")},
 }
+# Words that are quoted beside the name of a module: values of other fields.
+_OTHER_WORDS = ("none", "k3s", "rke2", "kubeadm", "ipvs", "iptables", "nftables")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _COMPUTED_FIELD = re.compile(r"\w\s*\[\s*[^'\"\s\]\d-]")
 
@@ -96,5 +98,4 @@ def basis(expressions: Iterable[Expression]) -> Basis:
 
 def _names_modules(expression: Expression) -> bool:
     quoted = {single or double for single, double in _QUOTED.findall(expression.source)}
-    known = {"none", "k3s", "rke2", "kubeadm", "ipvs", "iptables", "nftables", *MODULES}
-    return bool(quoted & set(MODULES)) and quoted <= known
+    return bool(quoted & set(MODULES)) and quoted <= {*MODULES, *_OTHER_WORDS}

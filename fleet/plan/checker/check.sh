@@ -103,8 +103,11 @@ fleet'
   line=$(compare) || give_up 'awk could not compare'
   mv -f "$work/status.json" "$state/status.json" || give_up "$state cannot be written"
   if [ -n "$textfile" ]; then
-    # A scrape sees the metrics of this check or those of the last one, whole.
+    # A scrape sees the metrics of this check or those of the last one, whole. Others may write in that directory too, so
+    # the file has to be a new one.
     new=$textfile/.fleet_check.new
+    rm -f "$new"
+    set -C
     if ! { cat "$work/metrics" >"$new" && mv -f "$new" "$textfile/fleet_check.prom"; }; then
       rm -f "$new"
       line="$line; the metrics could not be written to $textfile"

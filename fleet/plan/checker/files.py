@@ -11,6 +11,7 @@ from importlib.resources import files
 from fleet.facts.request import probe_part
 from fleet.kernel.unitfile import is_enabled
 from fleet.model.facts import NodeFacts
+from fleet.model.text import printable
 from fleet.plan.checker.checks import Unjudged
 from fleet.plan.checker.compiling import compile_checks
 from fleet.plan.checker.text import data_text, playbook_name, playbook_of
@@ -137,8 +138,8 @@ def _problem(facts: NodeFacts, policy: Policy) -> str:
         if path in facts.files and not is_managed(facts.files[path]):
             return f"{path} is a file of somebody else: move it away"
     other = playbook_of(content(facts, DATA) or b"")
-    if other not in {None, playbook_name(policy)}:
-        return f"the node checks itself by another playbook, {other!r}: take its checker away first"
+    if other is not None and other != playbook_name(policy):
+        return f"the node checks itself by another playbook, '{printable(other)}': take its checker away first"
     return ""
 
 

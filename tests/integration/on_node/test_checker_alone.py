@@ -150,6 +150,19 @@ def test_the_line_for_the_journal_steers_no_terminal(shell: str, tmp_path: Path)
     assert line.endswith(f"; the metrics could not be written to {tmp_path}/nowhere\n")
 
 
+def test_metrics_follow_no_link_that_stands_in_their_directory(shell: str, tmp_path: Path) -> None:
+    control = f"setting: {{sysctl: {FIN}}}, expect: {{equals: 60}}"
+    policy, facts = playbook_of(tmp_path, control), node(sysctls={FIN: "60"}, files={})
+    metrics, mine = tmp_path / "metrics", tmp_path / "mine"
+    metrics.mkdir()
+    mine.write_text("mine\n")
+    for name in (".fleet_check.new", "fleet_check.prom"):
+        (metrics / name).symlink_to(mine)
+    run_here(tmp_path, shell, policy, compiled(policy, facts), facts=facts, textfile_dir=metrics)
+    assert mine.read_text() == "mine\n"
+    assert [(each.name, each.is_symlink()) for each in metrics.iterdir()] == [("fleet_check.prom", False)]
+
+
 @pytest.mark.parametrize("broken", ["no data", "no awk"])
 def test_a_check_that_cannot_be_made_says_why(broken: str, shell: str, tmp_path: Path) -> None:
     script = checker_script().replace(b"/etc/fleet/check.data", bytes(tmp_path / "check.data"))
