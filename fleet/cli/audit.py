@@ -28,6 +28,7 @@ from fleet.report.junit import audit_junit
 from fleet.report.markdown import audit_markdown
 from fleet.report.status import exit_code
 from fleet.report.terminal import render_audit, render_summary
+from fleet.report.trend import trend_point
 from fleet.runner.audit import audit as audit_hosts
 from fleet.runner.closer import Look
 from fleet.runner.connection import ConnectionSettings
@@ -97,7 +98,11 @@ def audit(
             result = audit_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, looks=looks, run_id=record.run_id
             )
-        record.came_to(lambda: Outcome(hosts=audit_history(result), document=audit_json(result)))
+        record.came_to(
+            lambda: Outcome(
+                hosts=audit_history(result), parts={"result": audit_json(result)}, point=trend_point(result)
+            )
+        )
         width = terminal_width() if output is None else None
         show(_compared(compare(result), form, width) if comparing else _told(result, form, verbose, width), output)
         if output is not None:

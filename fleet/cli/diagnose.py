@@ -116,7 +116,7 @@ def diagnose(
         chosen, job = target(inventory=inventory, local=local, limit=limit), read
     with recorded("diagnose", kept) as record:
         result = replace(job(), run_id=record.run_id)
-        record.came_to(lambda: Outcome(hosts=diagnosis_history(result), document=diagnosis_json(result)))
+        record.came_to(lambda: Outcome(hosts=diagnosis_history(result), parts={"result": diagnosis_json(result)}))
         width = terminal_width() if output is None else None
         show(TEXTS[form](result) if form in TEXTS else render_diagnosis(result, verbosity=verbose, width=width), output)
         if output is not None:

@@ -13,7 +13,7 @@ from fleet.cli.playbook import find_playbook
 from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
 from fleet.cli.target import target
-from fleet.drift.check import check, what_to_read
+from fleet.drift.check import check, kept_parts, what_to_read
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
 from fleet.drift.notify.send import Message, tell
@@ -28,6 +28,7 @@ from fleet.report.history_hosts import drift_history
 from fleet.report.metrics import drift_metrics
 from fleet.report.notify import notification
 from fleet.report.status import EXIT_HOST_NOT_CHECKED
+from fleet.report.trend import trend_point
 from fleet.runner.audit import NOTHING_MORE
 from fleet.runner.audit import audit as audit_hosts
 from fleet.runner.connection import ConnectionSettings
@@ -87,7 +88,9 @@ def drift(
         ):
             audit = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, more=more, run_id=record.run_id)
         result, is_remembered = check(audit, policy, history)
-        record.came_to(lambda: Outcome(hosts=drift_history(result), document=drift_json(result)))
+        record.came_to(
+            lambda: Outcome(hosts=drift_history(result), parts=kept_parts(result, audit), point=trend_point(audit))
+        )
         show(_told(result, form, verbose, terminal_width() if output is None else None), output)
         if output is not None:
             note(f"{render_drift_summary(result).plain}; written to {output}")

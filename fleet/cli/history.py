@@ -1,26 +1,21 @@
 """``fleet history``: what was done, by whom, and what came of it."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fleet.cli import options
+from fleet.cli.kept import opened_history
 from fleet.cli.output import check_output, note, show, show_lines, terminal_width
-from fleet.drift.history.location import HistoryLocation, history_location
 from fleet.model.errors import UsageError
 from fleet.model.history import HistoryKind, HistoryWanted
 from fleet.report.history_json import history_json, history_line, history_run_json
 from fleet.report.history_terminal import render_history, render_history_run
 from fleet.runner.audit import iso
-
-if TYPE_CHECKING:
-    from fleet.drift.history.history import History
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -75,29 +70,29 @@ def history(
         return
     if export is not None and prune is not None:
         raise UsageError("--export and --prune are two things to do: export first")
-    location = _location(history_url, state_dir)
     if prune is not None:
         before = _moment(prune)
-        with _opened(location) as found:
+        with opened_history(history_url, state_dir) as found:
             count = found.runs.prune(before)
         note(f"forgotten: {count} run{'' if count == 1 else 's'} begun before {before}")
         return
     if export is not None:
         check_output(export)
-        with _opened(location) as found:
+        with opened_history(history_url, state_dir) as found:
             count = show_lines(map(history_line, found.runs.oldest_first()), export)
         note(f"{count} run{'' if count == 1 else 's'} written to {export}")
         return
     check_output(output)
     kinds: tuple[HistoryKind, ...] = tuple(each.value for each in kind or ())
-    with _opened(location) as found:
+    with opened_history(history_url, state_dir) as found:
         entries = found.runs.entries(HistoryWanted(kinds=kinds, host=host, most=most))
+        where = found.location.shown
     if form is Format.JSON:
         show(history_json(entries), output)
     elif entries:
         show(render_history(entries, width=terminal_width() if output is None else None), output)
     else:
-        note(f"no run in the history {location.shown}")
+        note(f"no run in the history {where}")
 
 
 @app.command("show")
@@ -110,30 +105,12 @@ def show_run(
 ) -> None:
     """Show one run; with --format json also the whole result, as the command itself told it."""
     check_output(output)
-    with _opened(_location(history_url, state_dir)) as found:
+    with opened_history(history_url, state_dir) as found:
         wanted = found.runs.run(run)
     if form is Format.JSON:
         show(history_run_json(wanted), output)
     else:
         show(render_history_run(wanted, width=terminal_width() if output is None else None), output)
-
-
-def _location(given: str | None, state_dir: Path) -> HistoryLocation:
-    location = history_location(given, state_dir)
-    if location is None:
-        raise UsageError("there is no history to show with --history none")
-    if location.file is not None and not location.file.exists():
-        raise UsageError(f"there is no history {location.shown}: the first run makes it")
-    return location
-
-
-@contextmanager
-def _opened(location: HistoryLocation) -> Iterator["History"]:
-    # Here, so that the list of commands is told without waiting for SQLAlchemy.
-    from fleet.drift.history.history import opened  # noqa: PLC0415 see above
-
-    with opened(location) as found:
-        yield found
 
 
 def _moment(age: str) -> str:

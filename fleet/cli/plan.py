@@ -80,7 +80,7 @@ def plan(
             result = plan_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled, run_id=record.run_id
             )
-        record.came_to(lambda: Outcome(hosts=plan_history(result), document=plan_text(result)))
+        record.came_to(lambda: Outcome(hosts=plan_history(result), parts={"result": plan_text(result)}))
         if out is not None:
             save_plan(result, out)
         show(_told(result, form, verbose, terminal_width() if output is None else None), output)

@@ -142,7 +142,7 @@ def prove(
 
             with host_progress(f"proving on {printable(on)}", 1):
                 proof = _visit(machine, settings, there)
-        record.came_to(lambda: Outcome(hosts=(), document=proof_json(proof)))
+        record.came_to(lambda: Outcome(hosts=(), parts={"result": proof_json(proof)}))
         width = terminal_width() if output is None else None
         show(TEXTS[form](proof) if form in TEXTS else render_proof(proof, verbosity=verbose, width=width), output)
         if output is not None:

@@ -1,5 +1,6 @@
 """``fleet report``: results as one HTML page."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,19 +9,24 @@ import typer
 from pydantic import Field
 
 from fleet.cli import options
+from fleet.cli.kept import opened_history
 from fleet.cli.output import check_output, note, show
+from fleet.drift.page_material import PageMaterial, page_material
 from fleet.model.errors import DocumentError, UsageError
 from fleet.model.finding import Audit
 from fleet.model.proof import Proof
 from fleet.model.rollout import RunResult
+from fleet.model.run_id import is_run_id
 from fleet.model.text import printable
+from fleet.model.trend import TrendPoint
 from fleet.plan import Plan, load_plan
 from fleet.plan.document import PlanJson
 from fleet.report.audit_json import AuditJson
 from fleet.report.loading import loaded_audit, loaded_proof, loaded_run
-from fleet.report.page import TrendPoint, evidence_page, report_page, trend_point
+from fleet.report.page import evidence_page, report_page
 from fleet.report.prove_json import ProofJson
 from fleet.report.run_json import ApplyJson
+from fleet.report.trend import trend_point
 from fleet.report.words import count_hosts
 
 _MAX_BYTES = 512 * 2**20
@@ -30,26 +36,60 @@ _DOCUMENT: pydantic.TypeAdapter[AuditJson | ApplyJson | PlanJson | ProofJson] = 
 
 
 def report(
-    results: Annotated[
-        list[Path],
+    what: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="FILE", help="JSON of fleet audit; and of earlier ones, fleet apply, rollback, plan and prove."
+            metavar="[RUN | FILE...]",
+            help="A run of the history; or JSON of fleet audit, and of earlier ones, apply, rollback, plan and prove.",
         ),
-    ],
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The newest run of the history that is no proof.")] = False,
     output: options.OutputOption = None,
+    history: options.HistoryOption = None,
+    state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
 ) -> None:
     """Tell results as one HTML page that needs nothing beside it. Nothing is connected to.
 
-    The page is about the newest audit; what two or more tell is drawn over time. Plans give their diffs, applies and
-    rollbacks their course, proofs their evidence. Of proofs alone it is the evidence for a change ticket.
+    Of a run, the history gives what else belongs to it: the course of the fleet, the last apply, what is planned. Of
+    files, the page is about the newest audit; what two or more tell is drawn over time. Of proofs alone it is the
+    evidence for a change ticket.
     """
     check_output(output)
+    words = what or []
+    runs = [word for word in words if is_run_id(word)]
+    if latest == bool(words) or (runs and len(words) > 1):
+        raise UsageError("name one run of the history, or files; or use --latest")
+    if latest or runs:
+        with opened_history(history, state_dir) as found:
+            material = page_material(found, runs[0] if runs else None)
+    else:
+        material = _of_files(map(Path, words))
+    audit, proofs = material.audit, material.proofs
+    if audit is None:
+        show(evidence_page(proofs), output)
+        told = f"{len(proofs)} proof{'' if len(proofs) == 1 else 's'}"
+    else:
+        page = report_page(
+            audit,
+            drift=material.drift,
+            runs=material.runs,
+            plans=material.plans,
+            proofs=proofs,
+            trend=material.trend,
+        )
+        show(page, output)
+        told = f"{count_hosts(len(audit.hosts))}, as the run {audit.run_id} has seen them"
+    if output is not None:
+        note(f"{told}; written to {output}")
+
+
+def _of_files(paths: Iterable[Path]) -> PageMaterial:
     newest: Audit | None = None
     points: list[TrendPoint] = []
     runs: list[RunResult] = []
     plans: list[Plan] = []
     proofs: list[Proof] = []
-    for path in results:
+    for path in paths:
         match load_result(path):
             case Audit() as audit:
                 # The audits of a year do not fit into memory all at once.
@@ -61,24 +101,15 @@ def report(
                 plans.append(plan)
             case Proof() as proof:
                 proofs.append(proof)
-    proofs.sort(key=lambda proof: proof.started)
-    if newest is None and proofs and not (runs or plans):
-        show(evidence_page(proofs), output)
-        if output is not None:
-            note(f"{len(proofs)} proof{'' if len(proofs) == 1 else 's'}; written to {output}")
-        return
-    if newest is None:
+    if newest is None and (runs or plans or not proofs):
         raise UsageError("there is no audit among the files: make one with fleet audit PLAYBOOK -f json -o audit.json")
-    page = report_page(
-        newest,
-        runs=sorted(runs, key=lambda run: run.started),
-        plans=sorted(plans, key=lambda plan: plan.created),
-        proofs=proofs,
-        trend=sorted(points, key=lambda point: point.started),
+    return PageMaterial(
+        audit=newest,
+        runs=tuple(sorted(runs, key=lambda run: run.started)),
+        plans=tuple(sorted(plans, key=lambda plan: plan.created)),
+        proofs=tuple(sorted(proofs, key=lambda proof: proof.started)),
+        trend=tuple(sorted(points, key=lambda point: point.started)),
     )
-    show(page, output)
-    if output is not None:
-        note(f"{count_hosts(len(newest.hosts))}; written to {output}")
 
 
 def load_result(path: Path) -> Audit | RunResult | Plan | Proof:

@@ -19,7 +19,7 @@ from fleet.drift.confirmed import confirmed_hosts
 from fleet.drift.history.recorder import Outcome, Recorder
 from fleet.model.errors import UsageError
 from fleet.model.rollout import RunResult
-from fleet.plan import Plan
+from fleet.plan import Plan, plan_text
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.history_hosts import run_history
 from fleet.report.run_json import run_json
@@ -97,7 +97,9 @@ def record_outcome(record: Recorder, result: RunResult, plan: Plan) -> None:
         is_rollback = result.kind == "rollback"
         return Outcome(
             hosts=run_history(result),
-            document=run_json(result),
+            parts={"result": run_json(result)}
+            if is_rollback
+            else {"result": run_json(result), "plan": plan_text(plan)},
             confirmed={} if is_rollback else confirmed_hosts(result, plan),
             taken_back=(result.plan_run, undone) if is_rollback else ("", ()),
         )

@@ -100,7 +100,7 @@ def verify(
                 result = run_tests(
                     Request(playbook=playbook, path=path, suite=suite, tests=tests, junit=junit, run_id=record.run_id)
                 )
-        record.came_to(lambda: Outcome(hosts=verify_history(result), document=verify_json(result)))
+        record.came_to(lambda: Outcome(hosts=verify_history(result), parts={"result": verify_json(result)}))
         show(_told(result, form, verbose, terminal_width() if output is None else None), output)
         if output is not None:
             note(f"{render_verification_summary(result).plain}; written to {output}")

@@ -12,12 +12,14 @@ from fleet.facts import ProbeRequest
 from fleet.model.drift import Confirmed, DriftItem, DriftReport, DriftStatus, HostDrift, HostState
 from fleet.model.errors import FleetError
 from fleet.model.finding import Audit, HostAudit
-from fleet.model.history import HistoryEnd
+from fleet.model.history import HistoryEnd, HistoryPart
 from fleet.policy import Policy
+from fleet.report.audit_json import audit_json
 from fleet.report.drift_json import drift_json
 from fleet.report.drift_status import drift_exit_code
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.history_hosts import drift_history
+from fleet.report.trend import trend_point
 
 if TYPE_CHECKING:
     # Commands that only name this one do not load SQLAlchemy.
@@ -129,20 +131,26 @@ def check(audit: Audit, policy: Policy, history: "History | None") -> tuple[Drif
             report, states = compare(audit, policy, known)
             page.write_states(states)
             page.write_items(item for host in report.hosts.values() for item in host.items if item.state != "noted")
-            page.end_run(audit.run_id, _end(report))
+            page.end_run(audit.run_id, _end(report, audit))
     except FleetError as error:
         report = report or compare(audit, policy, None)[0]
         return replace(report, notes=(*report.notes, f"This check will not be remembered: {error}")), False
     return report, True
 
 
-def _end(report: DriftReport) -> HistoryEnd:
+def kept_parts(report: DriftReport, audit: Audit) -> Mapping[HistoryPart, str]:
+    """What the history keeps of a check: what it told, and the audit behind it, for the page about it."""
+    return {"result": drift_json(report), "audit": audit_json(audit)}
+
+
+def _end(report: DriftReport, audit: Audit) -> HistoryEnd:
     return HistoryEnd(
         status="done",
         exit_code=drift_exit_code(report),
         finished=report.finished,
         hosts=drift_history(report),
-        document=drift_json(report),
+        parts=kept_parts(report, audit),
+        point=trend_point(audit),
     )
 
 

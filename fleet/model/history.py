@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fleet.model.trend import TrendPoint
+
 HistoryKind = Literal["audit", "plan", "apply", "rollback", "verify", "drift", "prove", "diagnose"]
 HistoryStatus = Literal["unfinished", "running", "done", "failed", "interrupted"]
+HistoryPart = Literal["result", "audit", "plan"]
+"""What is kept of a run as JSON: what the command told; the audit behind a drift check; the plan that was applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,8 @@ class HistoryEnd:
         exit_code: of the command.
         message: why it failed; empty where it did not.
         finished: ISO 8601 in UTC.
-        document: the result as JSON; empty where there is none.
+        parts: what is kept as JSON.
+        point: what it came to, of an audit and of a drift check.
     """
 
     status: Literal["done", "failed", "interrupted"]
@@ -68,7 +73,8 @@ class HistoryEnd:
     finished: str
     message: str = ""
     hosts: tuple[HistoryHost, ...] = ()
-    document: str = ""
+    parts: Mapping[HistoryPart, str] = field(default_factory=dict)
+    point: TrendPoint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +109,8 @@ class HistoryWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRun:
-    """One run of the history with all that is known of it; ``document`` is empty without a result."""
+    """One run of the history with all that is kept of it."""
 
     entry: HistoryEntry
     hosts: tuple[HistoryHost, ...]
-    document: str
+    parts: Mapping[HistoryPart, str] = field(default_factory=dict)

@@ -85,17 +85,29 @@ def load_plan(path: Path) -> Plan:
     Raises:
         DocumentError: it is no plan, or not the one that was saved.
     """
-    text = _read(path)
+    return plan_from(_read(path), str(path))
+
+
+def plan_from(text: bytes | str, where: str) -> Plan:
+    """Read a plan from its text.
+
+    Args:
+        text: as `plan_text` has made it.
+        where: it came from, for messages.
+
+    Raises:
+        DocumentError: it is no plan, or not the one that was saved.
+    """
     try:
         document = PlanJson.model_validate_json(text)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         message = printable(f"is no plan: {where}: {first['msg']}", 300)
-        raise DocumentError(message, path=str(path), hint="make it with fleet plan --out") from None
+        raise DocumentError(message, path=where, hint="make it with fleet plan --out") from None
     if _digest({name: value for name, value in json.loads(text).items() if name != "digest"}) != document.digest:
         hint = "make a new plan, and have it reviewed"
-        raise DocumentError("was changed after it was made: its digest does not fit", path=str(path), hint=hint)
+        raise DocumentError("was changed after it was made: its digest does not fit", path=where, hint=hint)
     run = document.run
     hosts = {name: _loaded(name, host) for name, host in document.hosts.items()}
     return Plan(

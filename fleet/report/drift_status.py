@@ -46,6 +46,18 @@ def drift_items(report: DriftReport, state: DriftState) -> Sequence[DriftItem]:
     return sorted(found, key=lambda item: (_KINDS.index(item.deviation.kind), IMPACTS.index(item.deviation.impact)))
 
 
+def is_as_before(report: DriftReport) -> bool:
+    """Whether the check before has told all of this, and no host is missing."""
+    statuses = {host.status for host in report.hosts.values()}
+    items = [item for host in report.hosts.values() for item in host.items]
+    # What was not told before is new or noted; without a history nothing is known of before.
+    return (
+        not report.notes
+        and not statuses & {"failed", "unreachable"}
+        and all(item.state == "open" and not is_new(item, report) for item in items)
+    )
+
+
 def is_new(item: DriftItem, report: DriftReport) -> bool:
     """Whether an open item was opened by this very check."""
     return item.first_seen == report.started

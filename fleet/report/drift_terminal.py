@@ -1,12 +1,13 @@
 """A drift check as text for a terminal or a pipe."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rich.text import Text
 
 from fleet.model.drift import DriftItem, DriftReport, DriftState, DriftStatus
-from fleet.report.drift_status import KIND_WORDS, drift_counts, drift_items, is_new
+from fleet.report.drift_grouping import drift_groups, drift_times
+from fleet.report.drift_status import KIND_WORDS, drift_counts, drift_items, is_as_before, is_new
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.layout import columns, hanging, joined, shown
 from fleet.report.marks import IMPACT_STYLES
@@ -41,7 +42,7 @@ def render_drift(report: DriftReport, *, verbosity: int, width: int | None) -> T
     states: Sequence[DriftState] = ("open", "closed", "noted") if verbosity else ("open", "closed")
     for state in states:
         if items := drift_items(report, state):
-            groups = _groups(items, report, each=verbosity > 1)
+            groups = drift_groups(items, report, each=verbosity > 1)
             rows = [_row(group, report) for group in groups]
             sections.append([Text(_TITLES[state], style="bold"), *columns(rows, width=width, indent=2)])
     sections += [hanging(Text(), shown(note), width=width) for note in report.notes]
@@ -64,19 +65,9 @@ def render_drift_summary(report: DriftReport) -> Text:
         counts.append(f"{closed} closed")
     if noted := len(drift_items(report, "noted")):
         counts.append(f"{noted} noted")
+    as_before = "; nothing has changed since the last check" if is_as_before(report) else ""
     hosts = Text.assemble((count_hosts(len(report.hosts)), "bold"), ": ", Text(", ").join(parts))
-    return Text.assemble(hosts, "; ", ", ".join(counts))
-
-
-def _groups(items: Iterable[DriftItem], report: DriftReport, *, each: bool) -> list[list[DriftItem]]:
-    """Items that hosts share: the same difference, for the same reason, since the same time."""
-    found: dict[object, list[DriftItem]] = {}
-    for item in items:
-        seen = item.deviation
-        since = "" if item.state == "noted" else item.first_seen
-        same = (seen.about, seen.name, seen.kind, seen.reason, since, item.host if each else "", is_new(item, report))
-        found.setdefault(same, []).append(item)
-    return list(found.values())
+    return Text.assemble(hosts, "; ", ", ".join(counts), as_before)
 
 
 def _row(group: Sequence[DriftItem], report: DriftReport) -> list[Text]:
@@ -86,17 +77,5 @@ def _row(group: Sequence[DriftItem], report: DriftReport) -> list[Text]:
         Text(KIND_WORDS[seen.kind], style=IMPACT_STYLES[seen.impact] if item.state == "open" else "dim"),
         shown(seen.name, "bold"),
         shown(fold_names(in_order(each.host for each in group))),
-        Text.assemble(shown(seen.reason), (_since(item, report), "dim")),
+        Text.assemble(shown(seen.reason), ("".join(f"; {each}" for each in drift_times(item, report)), "dim")),
     ]
-
-
-def _since(item: DriftItem, report: DriftReport) -> str:
-    seen = item.deviation
-    match item.state:
-        case "noted":
-            return ""
-        case "closed":
-            return f"; from {item.first_seen} to {item.last_seen}"
-        case "open":
-            was = f"; was {shown(seen.was).plain}" if seen.was and seen.was != seen.value else ""
-            return f"{was}; {'new' if is_new(item, report) else f'since {item.first_seen}'}"

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
-from fleet.model.history import HistoryEntry, HistoryHost, HistoryKind, HistoryRun, HistoryStatus
+from fleet.model.history import HistoryEntry, HistoryHost, HistoryKind, HistoryPart, HistoryRun, HistoryStatus
 from fleet.report.json_text import clean, json_text
 
 
@@ -48,6 +48,8 @@ class HistoryWholeJson(HistoryRunJson):
 
     by_host: dict[str, HistoryHostJson] = Field(description="By inventory name, in the inventory's order.")
     result: JsonValue = Field(description="As the command printed it with `-f json`; null: there is none.")
+    audit: JsonValue = Field(description="`fleet.audit/1`: what a drift check has seen; null for other commands.")
+    plan: JsonValue = Field(description="`fleet.plan/1`: what an apply has carried out; null for other commands.")
 
 
 class HistoryJson(BaseModel):
@@ -76,8 +78,8 @@ def history_line(run: HistoryRun) -> str:
 
 def _whole(run: HistoryRun) -> HistoryWholeJson:
     by_host = {clean(host.name): _host(host) for host in run.hosts}
-    result = json.loads(run.document) if run.document else None
-    return HistoryWholeJson.model_validate({**_fields(run.entry), "by_host": by_host, "result": result})
+    parts = {name: json.loads(run.parts[name]) if name in run.parts else None for name in get_args(HistoryPart)}
+    return HistoryWholeJson.model_validate({**_fields(run.entry), "by_host": by_host, **parts})
 
 
 def _host(host: HistoryHost) -> HistoryHostJson:

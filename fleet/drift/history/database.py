@@ -1,11 +1,13 @@
 """Opening the database of a history, in the shape that this version of fleet needs."""
 
+import lzma
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pydantic
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -14,13 +16,15 @@ from fleet.drift.history.location import HistoryLocation
 from fleet.model.errors import FleetError
 from fleet.model.text import printable
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration: a database that has it is used without a look at Alembic."""
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _MIGRATION_LOCK = 0x666C656574  # "fleet": any number will do that nobody else takes
 _MOST_SHOWN = 300
+_DAMAGED = {"database disk image is malformed", "file is not a database"}
+_RENEW = "move it away, and the next run makes a new one"
 
 
 def open_database(location: HistoryLocation) -> Engine:
@@ -51,6 +55,8 @@ def told_of(location: HistoryLocation) -> Iterator[None]:
     """
     try:
         yield
+    except (lzma.LZMAError, pydantic.ValidationError):
+        raise FleetError(f"the history {location.shown}: it holds something that cannot be read; {_RENEW}") from None
     except (SQLAlchemyError, OSError) as error:
         raise FleetError(f"the history {location.shown}: {_words(error, location)}") from None
     except ModuleNotFoundError as error:
@@ -61,12 +67,13 @@ def told_of(location: HistoryLocation) -> Iterator[None]:
 
 def _words(error: Exception, location: HistoryLocation) -> str:
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return f"{error.strerror or type(error).__name__}; --state-dir or --history names another place"
     if isinstance(error, ArgumentError | NoSuchModuleError):
         return "the URL does not load"
     # The cause without SQLAlchemy's statement and parameters, which hold what nodes have said.
     cause = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
-    return printable(location.without_passwords(" ".join(cause.split())), _MOST_SHOWN)
+    words = printable(location.without_passwords(" ".join(cause.split())), _MOST_SHOWN)
+    return f"{words}; {_RENEW}" if words in _DAMAGED else words
 
 
 def new_engine(location: HistoryLocation) -> Engine:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from fleet.drift.history.book import Book
 from fleet.drift.history.database import open_database
 from fleet.drift.history.location import HistoryLocation
+from fleet.drift.history.related import Related
 from fleet.drift.history.runs import Runs
 
 
@@ -23,6 +24,11 @@ class History:
     def runs(self) -> Runs:
         """What was done."""
         return Runs(self.engine, self.location)
+
+    @property
+    def related(self) -> Related:
+        """Which of it belongs together."""
+        return Related(self.engine, self.location)
 
     @property
     def book(self) -> Book:

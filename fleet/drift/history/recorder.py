@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from fleet.drift.history.location import HistoryLocation
 from fleet.model.drift import Confirmed
 from fleet.model.errors import FleetError
-from fleet.model.history import HistoryBegin, HistoryEnd, HistoryHost
+from fleet.model.history import HistoryBegin, HistoryEnd, HistoryHost, HistoryPart
+from fleet.model.trend import TrendPoint
 
 if TYPE_CHECKING:
     from fleet.drift.history.history import History
@@ -25,13 +26,15 @@ class Outcome:
     """What a run came to, as its history keeps it.
 
     Attributes:
-        document: the result as JSON.
+        parts: what is kept as JSON.
+        point: what it came to, of an audit and of a drift check.
         confirmed: what it has left, by host.
         taken_back: the run that it has taken back, and from which hosts.
     """
 
     hosts: tuple[HistoryHost, ...]
-    document: str
+    parts: Mapping[HistoryPart, str]
+    point: TrendPoint | None = None
     confirmed: Mapping[str, Confirmed] = field(default_factory=dict)
     taken_back: tuple[str, tuple[str, ...]] = ("", ())
 
@@ -108,7 +111,7 @@ class Recorder:
         return ""
 
     def _write(self, history: "History", end: HistoryEnd) -> None:
-        outcome = self._outcome() if self._outcome is not None else Outcome(hosts=(), document="")
+        outcome = self._outcome() if self._outcome is not None else Outcome(hosts=(), parts={})
         if outcome.confirmed:
             history.book.confirm(outcome.confirmed)
         run_id, hosts = outcome.taken_back
@@ -122,7 +125,8 @@ class Recorder:
                 finished=end.finished,
                 message=end.message,
                 hosts=outcome.hosts,
-                document=outcome.document,
+                parts=outcome.parts,
+                point=outcome.point,
             ),
         )
 

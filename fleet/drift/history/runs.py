@@ -1,6 +1,5 @@
 """The runs of a history: begun, ended, looked up, exported, forgotten."""
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from fleet.drift.history.database import told_of
 from fleet.drift.history.location import HistoryLocation
+from fleet.drift.history.packing import pack, unpack
 from fleet.drift.history.process import is_running
-from fleet.drift.history.tables import DocumentRow, HostRow, RunRow
+from fleet.drift.history.tables import POINT_NUMBERS, HostRow, PartRow, PointRow, RunRow
 from fleet.model.errors import UsageError
 from fleet.model.history import (
     HistoryBegin,
@@ -133,7 +133,9 @@ def end_in(session: Session, run_id: str, end: HistoryEnd) -> None:
         )
         for position, host in enumerate(end.hosts)
     ]
-    row.document = DocumentRow(packed=zlib.compress(end.document.encode())) if end.document else None
+    row.parts = [PartRow(name=name, packed=pack(text)) for name, text in end.parts.items()]
+    if end.point is not None:
+        row.point = PointRow(**{name: getattr(end.point, name) for name in POINT_NUMBERS})
 
 
 def _row(session: Session, run_id: str) -> RunRow | None:
@@ -157,7 +159,7 @@ def _run(session: Session, row: RunRow) -> HistoryRun:
             )
             for host in row.hosts
         ),
-        document=zlib.decompress(row.document.packed).decode() if row.document is not None else "",
+        parts={part.name: unpack(part.packed) for part in row.parts},  # type: ignore[misc] # only end writes them
     )
 
 

@@ -1,6 +1,8 @@
 """The tables of the history. Moments are ISO 8601 in UTC, all of one length, so that they sort as text."""
 
-from sqlalchemy import Dialect, ForeignKey, Index, LargeBinary, String, Text, text
+from typing import Final
+
+from sqlalchemy import Dialect, Double, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -47,7 +49,8 @@ class RunRow(Base):
     hosts: Mapped[list["HostRow"]] = relationship(
         order_by="HostRow.position", cascade="all, delete-orphan", passive_deletes=True
     )
-    document: Mapped["DocumentRow | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+    parts: Mapped[list["PartRow"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+    point: Mapped["PointRow | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
 
 class HostRow(Base):
@@ -64,13 +67,31 @@ class HostRow(Base):
     changes: Mapped[int]
 
 
-class DocumentRow(Base):
-    """The result of a run as JSON, packed with zlib."""
+class PartRow(Base):
+    """Something that is kept of a run as JSON, packed as xz."""
 
-    __tablename__ = "run_document"
+    __tablename__ = "run_part"
 
     run: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
     packed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+POINT_NUMBERS: Final = ("hosts", "with_findings", "unchecked", "violations", "usage_median", "usage_highest")
+
+
+class PointRow(Base):
+    """What an audit or a drift check came to: enough for the course of a year without unpacking a year."""
+
+    __tablename__ = "run_point"
+
+    run: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    hosts: Mapped[int]
+    with_findings: Mapped[int]
+    unchecked: Mapped[int]
+    violations: Mapped[int]
+    usage_median: Mapped[float | None] = mapped_column(Double)
+    usage_highest: Mapped[float | None] = mapped_column(Double)
 
 
 class PlaybookRow(Base):

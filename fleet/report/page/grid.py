@@ -96,7 +96,14 @@ def _controls(of_hosts: Iterable[Mapping[str, Finding]]) -> tuple[GridControl, .
 
 def _weight(control: GridControl, finding: Finding) -> tuple[object, ...]:
     worst = min(control.counts, key=FINDING_STATUSES.index)
-    return worst not in NOTEWORTHY, *severity(worst, finding.impact), -control.counts[worst], control.id
+    never_judged = control.counts.keys() == {"skip"}
+    return (
+        worst not in NOTEWORTHY,
+        never_judged,
+        *severity(worst, finding.impact),
+        -control.counts[worst],
+        control.id,
+    )
 
 
 def _rank(host: HostAudit, statuses: tuple[FindingStatus | None, ...]) -> tuple[int, ...]:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from fleet.model.drift import DriftReport
 from fleet.model.finding import Audit
 from fleet.model.proof import Proof
 from fleet.model.rollout import RunResult
+from fleet.model.trend import TrendPoint
 from fleet.plan import Plan
 from fleet.report.compare import Difference, compare
 from fleet.report.explain import notes, pod_remedy, states
@@ -16,12 +18,12 @@ from fleet.report.grouping import ControlVerdicts, Verdict, by_control, name_hos
 from fleet.report.marks import FINDING_MARKS
 from fleet.report.page.data import page_data
 from fleet.report.page.document import asset, policy, style, templates
+from fleet.report.page.drift import drift_view
 from fleet.report.page.evidence import proof_view
 from fleet.report.page.grid import grid
 from fleet.report.page.heat import heat
 from fleet.report.page.timeline import run_view
-from fleet.report.page.trend import TrendPoint, lines
-from fleet.report.page.usage import HIGH, fleet_usage
+from fleet.report.page.trend import lines
 from fleet.report.plan_grouping import changes, planned_hosts, refusals, risks, shared
 from fleet.report.pod_remedy import (
     POD_REMEDY_TITLE,
@@ -33,6 +35,7 @@ from fleet.report.pod_remedy import (
 from fleet.report.protection import PROTECTION_TITLE, protection_groups
 from fleet.report.prove_words import COLUMNS, FIX_WORDS
 from fleet.report.status import FINDING_STATUSES, NOTEWORTHY, host_counts
+from fleet.report.usage import HIGH, fleet_usage
 from fleet.report.words import HOST_COUNT_WORDS, MOMENTS, count_hosts
 
 MOST_OUTCOMES: Final = 20
@@ -44,9 +47,10 @@ MOST_DIFFS: Final = 200
 _SCRIPTS: Final = ("data.js", "search.js", "host.js", "table.js", "start.js")
 
 
-def report_page(
+def report_page(  # noqa: PLR0913 its parts, of which all but one may be left out
     audit: Audit,
     *,
+    drift: DriftReport | None = None,
     runs: Sequence[RunResult] = (),
     plans: Sequence[Plan] = (),
     proofs: Sequence[Proof] = (),
@@ -56,10 +60,11 @@ def report_page(
 
     Args:
         audit: what the page is about.
+        drift: what the drift check has told of which it is the audit; None where it was made by itself.
         runs: applies and rollbacks to tell beside it, in the order to show them.
         plans: whose diffs to show.
         proofs: whose evidence to show.
-        trend: of this audit and those before it, the oldest first; what two of them tell is drawn.
+        trend: of this audit and the looks before it, the oldest first; what two of them tell is drawn.
     """
     everyone = tuple(name for name, host in audit.hosts.items() if host.error is None)
     of_fleet = grid(audit)
@@ -75,6 +80,7 @@ def report_page(
             script=script.text,
             data=Markup(page_data(of_fleet, runs)),  # noqa: S704 JSON without <
             audit=audit,
+            drift=drift_view(drift, lambda names: _hosts(names, everyone)) if drift is not None else None,
             counts=_host_words(audit),
             finding_counts=Counter(finding.status for host in audit.hosts.values() for finding in host.findings),
             statuses=FINDING_STATUSES,

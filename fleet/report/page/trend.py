@@ -4,35 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fleet.model.finding import Audit
-from fleet.report.page.usage import fleet_usage
-from fleet.report.status import VIOLATIONS, host_counts
+from fleet.model.trend import TrendPoint
 
 WIDTH: Final = 300
 HEIGHT: Final = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrendPoint:
-    """What one audit came to.
-
-    Attributes:
-        started: ISO 8601 in UTC.
-        hosts: all that were asked.
-        with_findings: hosts that are not as expected.
-        unchecked: hosts that could not be checked.
-        violations: findings that failed or could not be judged.
-        usage_median: of the conntrack tables, in per cent, as is ``usage_highest``; None where none was read.
-    """
-
-    run_id: str
-    started: str
-    hosts: int
-    with_findings: int
-    unchecked: int
-    violations: int
-    usage_median: float | None
-    usage_highest: float | None
+_LEAST_TOP: Final = {"": 1, " %": 5}
+"""By unit: what moves below it moves near the ground, as a table that is 1 % full should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +27,6 @@ class Line:
     last: str
     highest: str
     points: str
-
-
-def trend_point(audit: Audit) -> TrendPoint:
-    """What an audit came to."""
-    counts = host_counts(audit)
-    usage = fleet_usage(audit)
-    return TrendPoint(
-        run_id=audit.run_id,
-        started=audit.started,
-        hosts=len(audit.hosts),
-        with_findings=counts["findings"],
-        unchecked=counts["failed"] + counts["unreachable"],
-        violations=sum(finding.status in VIOLATIONS for host in audit.hosts.values() for finding in host.findings),
-        usage_median=usage.median if usage else None,
-        usage_highest=usage.highest if usage else None,
-    )
 
 
 def lines(points: Sequence[TrendPoint]) -> tuple[Line, ...]:
@@ -90,7 +51,7 @@ def _line(title: str, values: Sequence[float | None], unit: str) -> Line | None:
         return None
     step = WIDTH / (len(values) - 1)
     top = max(value for _, value in known)
-    scale = HEIGHT / (top or 1)
+    scale = HEIGHT / max(top, _LEAST_TOP[unit])
     return Line(
         title=title,
         first=_words(known[0][1], unit),

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -42,11 +43,14 @@ HOSTS = (
     HistoryHost(name="web-2", status="unreachable", error="unreachable: no route"),
     HistoryHost(name="web-3", status="findings", findings=1, changes=4),
 )
-END = HistoryEnd(status="done", exit_code=3, finished=iso(START), hosts=HOSTS, document='{"schema": "fleet.audit/1"}')
+END = HistoryEnd(
+    status="done", exit_code=3, finished=iso(START), hosts=HOSTS, parts={"result": '{"schema": "fleet.audit/1"}'}
+)
 
 # Begins runs as fleet does, and says so; then does as its last argument says.
 WRITER = """
 import sys
+import zlib
 from pathlib import Path
 from support.drift import begin
 from fleet.drift.history.history import open_history
@@ -61,7 +65,8 @@ for number in range(5 if then == "end" else 1):
     run_id = f"{name}-{number}"
     history.runs.begin(begin(run_id, machine=platform.node(), process=own_process()))
     if then == "end":
-        end = HistoryEnd(status="done", exit_code=0, finished="2026-11-20T12:00:01.000Z", hosts=hosts, document="{}")
+        finished = "2026-11-20T12:00:01.000Z"
+        end = HistoryEnd(status="done", exit_code=0, finished=finished, hosts=hosts, parts={"result": "{}"})
         history.runs.end(run_id, end)
 print("begun", flush=True)
 if then == "wait":
@@ -89,7 +94,7 @@ def test_a_run_comes_out_as_it_went_in(history: History) -> None:
     assert "\x00" not in run.entry.begin.who
     assert "DROP TABLE run" in run.entry.begin.who
     assert (run.entry.status, run.entry.exit_code, run.entry.finished) == ("done", 3, END.finished)
-    assert (run.hosts, run.document) == (HOSTS, END.document)
+    assert (run.hosts, run.parts) == (HOSTS, END.parts)
     assert (run.entry.counts, run.entry.findings, run.entry.changes) == ({"findings": 2, "unreachable": 1}, 3, 4)
     told_as_json = json.loads(history_run_json(run))
     jsonschema.Draft202012Validator(schemas()["history"]).validate(told_as_json)
@@ -133,7 +138,7 @@ def test_old_runs_are_forgotten_with_all_they_had_and_drift_is_not(checks: Check
     assert runs.prune(iso(START + timedelta(days=2))) == 3
     assert [entry.begin.run_id for entry in runs.entries(HistoryWanted())] == ["run-2"]
     with checks.history.engine.begin() as connection:
-        for table, left in (("run_host", 3), ("run_document", 1)):
+        for table, left in (("run_host", 3), ("run_part", 1)):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == left  # noqa: S608 ours
     runs.end("run-0", END)
     assert told(checks.check(live(facts(), fin="60"))) == [("drift", "fin")]
@@ -162,7 +167,7 @@ def test_a_killed_run_is_unfinished_and_one_that_goes_on_is_running(url: str, lo
         assert (entry.begin.run_id, entry.status, entry.exit_code) == ("killed-0", "unfinished", None)
         history.runs.begin(begin("after"))
         history.runs.end("after", END)
-        assert history.runs.run("after").document == END.document
+        assert history.runs.run("after").parts == END.parts
 
 
 def test_a_history_survives_a_writer_that_is_killed_at_any_moment(tmp_path: Path) -> None:
@@ -178,7 +183,7 @@ def test_a_history_survives_a_writer_that_is_killed_at_any_moment(tmp_path: Path
         with opened(location) as history, history.engine.begin() as connection:
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-            whole = "SELECT count(*) FROM run WHERE status = 'done' AND id NOT IN (SELECT run FROM run_document)"
+            whole = "SELECT count(*) FROM run WHERE status = 'done' AND id NOT IN (SELECT run FROM run_part)"
             assert connection.execute(text(whole)).scalar() == 0
 
 
@@ -221,16 +226,24 @@ def upgrade(location: HistoryLocation, revision: str) -> None:
     engine.dispose()
 
 
-def test_an_old_database_is_renewed_and_keeps_its_runs(location: HistoryLocation, tmp_path: Path) -> None:
-    upgrade(location, "0001")
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_an_old_database_is_renewed_and_keeps_its_runs(
+    location: HistoryLocation, tmp_path: Path, revision: str
+) -> None:
+    upgrade(location, revision)
     columns = "run_id, kind, status, who, machine, directory, process, playbook, digest, version, started, message"
     engine = new_engine(location)
     with engine.begin() as connection:
         words = ", ".join("'old'" for _ in columns.split(","))
         connection.execute(text(f"INSERT INTO run ({columns}, findings, changes) VALUES ({words}, 0, 0)"))  # noqa: S608 ours
+        connection.execute(text("INSERT INTO run_host VALUES (1, 0, 'web-1', 'findings', '', 2, 0)"))
+        packed = zlib.compress(b'{"schema": "fleet.audit/1"}')
+        connection.execute(text("INSERT INTO run_document VALUES (1, :packed)"), {"packed": packed})
     engine.dispose()
     with opened(location) as history:
-        assert history.runs.run("old").entry.begin.who == "old"
+        old = history.runs.run("old")
+        assert (old.entry.begin.who, old.hosts) == ("old", HOSTS[:1])
+        assert old.parts == {"result": '{"schema": "fleet.audit/1"}'}
         checks = Checks(directory=tmp_path, history=history)
         assert told(checks.check(live(facts(), fin="60"))) == [("new-node", "fin")]
 

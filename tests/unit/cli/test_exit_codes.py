@@ -80,13 +80,14 @@ def test_version_and_help_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> No
     assert "Exit code 0" in out
 
 
-def test_the_version_is_told_without_loading_what_connects() -> None:
+def test_the_version_is_told_without_loading_what_parses_options_or_connects() -> None:
     program = """
 import sys, fleet.cli.main
 try:
     fleet.cli.main.main(["--version"])
 finally:
-    sys.exit(f"loaded: {found}" if (found := {"paramiko", "nornir", "pydantic"} & sys.modules.keys()) else 0)
+    late = {"typer", "rich", "paramiko", "nornir", "pydantic", "sqlalchemy"}
+    sys.exit(f"loaded: {found}" if (found := late & sys.modules.keys()) else 0)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")

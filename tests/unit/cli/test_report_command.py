@@ -45,10 +45,14 @@ def test_the_page_is_about_the_newest_audit_whatever_the_order_of_the_files(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for files in (("older.json", "apply.json", "plan.json", "audit.json"), ("audit.json", "plan.json", "older.json")):
-        assert report(capsys, *files, "-o", "page.html") == (0, "", "14 hosts; written to page.html\n")
+        assert report(capsys, *files, "-o", "page.html") == (
+            0,
+            "",
+            "14 hosts, as the run newer has seen them; written to page.html\n",
+        )
         page = (folder / "page.html").read_text()
         assert "run <b>newer</b>" in page
-        assert "Trend over 2 audits" in page
+        assert "Trend over 2 runs" in page
         assert "Plan 20261120T120000Z-5f2a01 of" in page
         assert (f"Apply {RUN} stopped" in page) == ("apply.json" in files)
 

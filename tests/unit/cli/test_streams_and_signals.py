@@ -21,7 +21,7 @@ class Interrupted:
 
 
 sys.meta_path.insert(0, Interrupted())
-fleet.cli.main.main(["--version"])
+fleet.cli.main.main(["schema"])
 """
 
 

@@ -227,6 +227,13 @@ def test_a_second_value_of_the_same_drift_is_the_same_item(checks: Checks) -> No
     assert (item.first_seen, item.deviation.value, item.deviation.was) == (first.started, "70", "60")
 
 
+def test_without_a_history_the_cause_is_not_known_and_findings_are_open_nevertheless(tmp_path: Path) -> None:
+    policy = load_playbook(write_playbook(tmp_path))
+    report, _ = compare(audited(policy, {"web-1": live(facts(), fin="60")}, START), policy, None)
+    assert (told(report), drift_exit_code(report)) == ([("unknown", "fin")], 3)
+    assert "since when something differs, and why, is not known" in report.notes[0]
+
+
 def test_a_thousand_checks_of_unchanged_nodes_never_alarm(tmp_path: Path) -> None:
     nodes = {
         "good": facts(),

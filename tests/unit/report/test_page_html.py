@@ -11,18 +11,21 @@ from typing import Any
 
 from hypothesis import given, settings
 from support.audits import audit_of, checked, node, sample_audit, unchecked
+from support.drifts import drift_item, drift_report, sample_drift
 from support.hostile import TRICKS, audits
 from support.pages import large_fleet, large_run, node_summary
 from support.plans import plan_of
 from support.runs import host_run, run_of, sample_run
 
+from fleet.model.drift import DriftReport
 from fleet.model.finding import Audit, HostAudit
 from fleet.model.rollout import ChangeResult, GateResult, RunError, RunResult
 from fleet.model.text import printable
 from fleet.plan import Change, NodePlan, Plan, Refused, Remedy
 from fleet.report.layout import LONGEST_VALUE
-from fleet.report.page import report_page, trend_point
+from fleet.report.page import report_page
 from fleet.report.page.page import LONGEST_LIST, MOST_OUTCOMES
+from fleet.report.trend import trend_point
 
 VOID = {"meta", "input"}
 ADDRESSES = {
@@ -118,12 +121,17 @@ def nasty_plan(text: str) -> Plan:
     return replace(plan_of({text: plan}), run_id=text, playbook=text)
 
 
+def nasty_drift(text: str) -> DriftReport:
+    item = drift_item(text, name=text, reason=text, value=text, was=f"{text} before")
+    return drift_report({text: (item,)}, notes=(text,))
+
+
 def full_page() -> str:
     audit = sample_audit()
     hosts = {**audit.hosts, "used-1": replace(node("used-1"), node=node_summary(used=250_000))}
     audit = replace(audit, hosts=hosts)
     points = [replace(trend_point(audit), violations=20), trend_point(audit)]
-    return report_page(audit, runs=[sample_run()], plans=[nasty_plan("net.conf")], trend=points)
+    return report_page(audit, drift=sample_drift(), runs=[sample_run()], plans=[nasty_plan("net.conf")], trend=points)
 
 
 def outer(page: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -135,12 +143,14 @@ def test_all_parts_are_there_and_each_reference_has_its_target() -> None:
     reader = Reader(full_page())
     titles = [" ".join("".join(title.text).split()) for title in reader.named("h2")]
     assert titles == [
+        "Drift",
         "Heat map",
         "Hosts",
         "Findings",
         "What protects from resets by INVALID segments",
         "What gives pods the values of their node",
         "Conntrack",
+        "Trend over 2 runs",
         "Outliers",
         "Plans",
         "Rollouts",
@@ -214,7 +224,7 @@ def test_a_hostile_text_has_the_same_elements_as_a_plain_one() -> None:
         setting = checked(text, node("n").findings, node("n").settings)
         texts = replace(setting, node=replace(node_summary(used=262_000), kernel=text, system=text, proxy_release=text))
         audit = audit_of(texts, unchecked("other", "unreachable", text), playbook=text)
-        return report_page(audit, runs=[nasty_run(text)], plans=[nasty_plan(text)])
+        return report_page(audit, drift=nasty_drift(text), runs=[nasty_run(text)], plans=[nasty_plan(text)])
 
     plain = outer(page("plain"))
     for trick in TRICKS:

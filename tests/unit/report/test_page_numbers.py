@@ -9,9 +9,11 @@ from support.runs import sample_run
 
 from fleet.model.finding import Audit
 from fleet.model.rollout import RunResult
+from fleet.model.trend import TrendPoint
 from fleet.report.page.timeline import WIDTH, run_view
-from fleet.report.page.trend import TrendPoint, lines, trend_point
-from fleet.report.page.usage import MOST_OUTLIERS, fleet_usage
+from fleet.report.page.trend import lines
+from fleet.report.trend import trend_point
+from fleet.report.usage import MOST_OUTLIERS, fleet_usage
 
 
 def fleet_with(*used: int, most: int = 1000) -> Audit:
