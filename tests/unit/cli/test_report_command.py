@@ -63,7 +63,8 @@ def test_a_proof_alone_makes_the_evidence_for_a_ticket(folder: Path, capsys: pyt
 
 
 def test_a_proof_beside_an_audit_is_a_part_of_its_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(capsys, "proof.json", "audit.json", "-o", "page.html") == (0, "", "14 hosts; written to page.html\n")
+    code, _, error = report(capsys, "proof.json", "audit.json", "-o", "page.html")
+    assert (code, error.startswith("14 hosts, as the run newer has seen them")) == (0, True)
     assert 'id="proofs"' in (folder / "page.html").read_text()
 
 
@@ -76,6 +77,24 @@ def test_a_proof_and_a_plan_without_an_audit_are_refused(capsys: pytest.CaptureF
 def test_without_a_file_the_page_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, error = report(capsys, "audit.json")
     assert (code, out[:15], error) == (0, "<!doctype html>", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name one run of the history, or files; or use --latest"),
+        (("--latest", "audit.json"), "name one run"),
+        ((RUN, "audit.json"), "name one run"),
+        ((RUN,), "there is no history .fleet/history.db: the first run makes it"),
+        (("--latest", "--history", "none"), "there is no history to show with --history none"),
+    ],
+)
+def test_runs_and_files_are_not_mixed_and_a_run_needs_a_history(
+    arguments: tuple[str, ...], told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, error = report(capsys, *arguments)
+    assert (code, out, told in error) == (2, "", True), error
+    assert not (folder / ".fleet").exists()
 
 
 @pytest.mark.parametrize(
