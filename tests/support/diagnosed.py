@@ -30,7 +30,7 @@ from fleet.model.diagnosis import CauseVerdict
 from fleet.policy import HostView
 from fleet.prove.inside import conntrack
 from fleet.prove.inside.addresses import CLIENT, NODE, SERVER
-from fleet.prove.inside.listening import Filter
+from fleet.prove.inside.listening import Filter, head, open_listener, receive, record
 from fleet.prove.inside.pairs import Pair, connect, converse, fence, listen, settle
 from fleet.prove.inside.tcp import forge
 from fleet.prove.inside.world import BACKEND, OTHER_BACKEND, SERVICE, World
@@ -409,10 +409,11 @@ def _told(verdicts: Iterable[CauseVerdict]) -> dict[str, dict[str, object]]:
 @contextmanager
 def listening(world: World, place: str) -> Iterator[Callable[[], BytesIO]]:
     """Listen there from now on; the result ends it, and gives all that came until then as a file."""
-    listener = world.open_socket(place, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    world.enter(place)
+    listener = world.own(open_listener())
     listener.settimeout(0)
     segments, file, is_over = Filter(["tcp"]), BytesIO(), threading.Event()
-    file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 16, 101))
+    file.write(head())
 
     def drain() -> None:
         while True:
@@ -420,11 +421,9 @@ def listening(world: World, place: str) -> Iterator[Callable[[], BytesIO]]:
             select.select([listener], [], [], 0 if was_over else 0.1)
             try:
                 while True:
-                    packet, now = listener.recv(1 << 16), time.time()
+                    packet, at = receive(listener)
                     if segments.wants(packet):
-                        file.write(
-                            struct.pack("=IIII", int(now), int(now % 1 * 10**6), len(packet), len(packet)) + packet
-                        )
+                        file.write(record(packet, at))
             except BlockingIOError:
                 if was_over:
                     return

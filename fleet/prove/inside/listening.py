@@ -18,6 +18,8 @@ _KEPT = 108
 """Bytes of a packet: the headers of IPv6 and TCP with all options, and a little more."""
 _BUFFER = 1 << 22
 _BUFFER_AT_ANY_RATE, _STATISTICS, _PACKET_LEVEL = 33, 6, 263
+_TIMES = 35
+_TIME = struct.Struct("@ll")
 _IPV4, _IPV6 = 4, 6
 _SHORTEST = 40
 
@@ -49,24 +51,46 @@ class Filter:
         return all(host in ends for host in self._hosts) and all(port in used for port in self._ports)
 
 
+def open_listener() -> socket.socket:
+    """A socket in the present network namespace that gets every packet."""
+    listener = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
+    listener.setsockopt(socket.SOL_SOCKET, _TIMES, 1)
+    return listener
+
+
+def receive(listener: socket.socket) -> tuple[bytes, int]:
+    """The next packet, whole, and when the kernel got it, in nanoseconds since 1970."""
+    packet, more, _, _ = listener.recvmsg(1 << 16, socket.CMSG_SPACE(_TIME.size))
+    times = [_TIME.unpack(data) for level, kind, data in more if (level, kind) == (socket.SOL_SOCKET, _TIMES)]
+    return packet, times[0][0] * 10**9 + times[0][1] if times else time.time_ns()
+
+
+def head() -> bytes:
+    """What a pcap file begins with."""
+    return struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, _KEPT, _RAW)
+
+
+def record(packet: bytes, at: int) -> bytes:
+    """A packet in a pcap file, cut to what is kept."""
+    kept = packet[:_KEPT]
+    return struct.pack("=IIII", at // 10**9, at // 1000 % 10**6, len(kept), len(packet)) + kept
+
+
 def listen(seconds: float, most: int, wanted: Filter) -> None:
     """Write what comes, until the time is over or there is enough of it."""
     out = sys.stdout.buffer
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL)) as listener:
+    with open_listener() as listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, _BUFFER_AT_ANY_RATE, _BUFFER)
         except OSError:  # that takes more than root of a user namespace
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        out.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, _KEPT, _RAW))
+        out.write(head())
         out.flush()
         left, end = most, time.monotonic() + seconds
         while left and select.select([listener], [], [], max(0.0, end - time.monotonic()))[0]:
-            # As large as any packet, so that its length is known.
-            packet = listener.recv(1 << 16)
+            packet, at = receive(listener)
             if wanted.wants(packet):
-                now = time.time_ns()
-                kept = packet[:_KEPT]
-                out.write(struct.pack("=IIII", now // 10**9, now // 1000 % 10**6, len(kept), len(packet)) + kept)
+                out.write(record(packet, at))
                 out.flush()
                 left -= 1
         lost = struct.unpack("=II", listener.getsockopt(_PACKET_LEVEL, _STATISTICS, 8))[1]
