@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Lab]:
         yield made
 
 
-def measured(built: lab.Lab, *requests: dict[str, Any], within: float = 60.0) -> list[Answer]:
+def measured(built: lab.Lab, *requests: dict[str, Any], within: float = 200.0) -> list[Answer]:
     name = built.nodes[0].name
     with Fleet(FleetInventory(str(built.inventory)).load(), SshTransport()) as fleet:
         outcomes = fleet.run(
