@@ -9,8 +9,10 @@ from pathlib import Path
 FLEET = str(Path(sys.executable).with_name("fleet"))
 
 
-def fleet(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, without a terminal."""
+def fleet(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, within: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, without a terminal, for so many seconds at most."""
     return subprocess.run(
         [FLEET, *map(str, arguments)],
         capture_output=True,
@@ -19,5 +21,5 @@ def fleet(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = Non
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         text=True,
-        timeout=120,
+        timeout=within,
     )

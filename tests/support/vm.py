@@ -1,6 +1,7 @@
 """Real machines for tests: files planted in them, and what fleet says of them."""
 
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -66,6 +67,18 @@ def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
     clear = f"cd / && touch {_PLANTED} && xargs -r -d '\\n' rm -f -- <{_PLANTED}"
     extract = f"tar -x --keep-directory-symlink -v -f - >{_PLANTED} && sync"
     command(lab, machine, f"{clear} && {extract}", stdin=archived(planting))
+
+
+def live(lab: vm.VmLab, machine: str, keys: Iterable[str]) -> dict[str, str]:
+    """The values of those keys that are there, as procps and ipvsadm read them: none of fleet's own reading."""
+    wanted = list(keys)
+    names = " ".join(key for key in wanted if not key.startswith("ipvs."))
+    read = command(lab, machine, f"sysctl -e {names}; ! grep -q '^ip_vs ' /proc/modules || ipvsadm -l --timeout")
+    values = dict(line.split(" = ", 1) for line in read.splitlines() if " = " in line)
+    timeouts = re.search(r"\(tcp tcpfin udp\): (\d+) (\d+) (\d+)", read)
+    if timeouts:
+        values |= zip(("ipvs.tcp_timeout", "ipvs.tcp_fin_timeout", "ipvs.udp_timeout"), timeouts.groups(), strict=True)
+    return {key: values[key] for key in wanted if key in values}
 
 
 def own_playbook(folder: Path, keys: Iterable[str]) -> Path:

@@ -1,6 +1,7 @@
 """The node takes a run back by itself: nobody is there to ask it, and nobody could reach it."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ SHUT = (
     "flush ruleset\n"
     "table inet filter {\n  chain input {\n    type filter hook input priority 0;\n    tcp dport 22 drop\n  }\n}\n"
 )
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vm.VmLab]:
+    """One machine for all: it is as before once a run is undone."""
+    with vm.running_machines(vm.VmRequest(machines=1, state_dir=tmp_path_factory.mktemp("machines"))) as built:
+        yield built
 
 
 def test_a_run_of_a_controller_that_vanished_is_undone_by_the_timer(

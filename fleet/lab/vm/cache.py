@@ -29,8 +29,8 @@ def cache_directory() -> Path:
 
 
 @contextmanager
-def exclusively(directory: Path) -> Iterator[None]:
-    """Keeps others from building there meanwhile, by waiting for them; the lock ends with the process."""
-    with (directory / "lock").open("w") as file:
+def exclusively(lock: Path) -> Iterator[None]:
+    """Waits until nobody else holds that file, and holds it; it is let go of with the process at the latest."""
+    with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -29,6 +29,7 @@ _PACKAGES = (
     "nftables",
     "conntrack",
     "ipvsadm",
+    "python3",
 )
 _OPTIONS = (
     "--quiet",
@@ -43,7 +44,6 @@ _OPTIONS = (
 # mmdebstrap asks for the home; the proxies lead to the packages.
 _KEPT_VARIABLES = frozenset({"HOME", "TMPDIR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"})
 _BUILT_WITHIN = 1200.0
-_DRAFT = "draft-"
 _LAST_LINES = 5
 _LINE_LENGTH = 300
 
@@ -59,7 +59,7 @@ def image_for(release: Release) -> Path:
     if image.is_dir():
         return image
     require(missing_to_build())
-    with exclusively(cache):
+    with exclusively(cache / f"{release}.lock"):
         # Somebody else may have built it while we waited.
         if not image.is_dir():
             _build(release, image)
@@ -79,9 +79,10 @@ def _as_root(*command: str) -> list[str]:
 
 
 def _build(release: Release, image: Path) -> None:
-    # Also what a killed command left: whoever holds the lock is the only one at work.
-    drafts = [str(draft) for draft in image.parent.glob(f"{_DRAFT}*")]
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=image.parent))
+    # Also what a killed command left: whoever holds the release's lock is the only one at work on it.
+    prefix = f"draft-{release}-"
+    drafts = [str(draft) for draft in image.parent.glob(f"{prefix}*")]
+    draft = Path(tempfile.mkdtemp(prefix=prefix, dir=image.parent))
     try:
         _install(release, draft / "root.tar")
         (draft / "image").mkdir()
