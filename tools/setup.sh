@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh vm` for those that its machines
 # need, `setup.sh browser` for the one that the tests of the report page need, `setup.sh promtool DIR` for the one that
-# checks the alert rules, `setup.sh venv DIR` for Python packages.
+# checks the alert rules, `setup.sh venv DIR` for Python packages, `setup.sh second-opinions DIR` for those that judge the
+# same machines as fleet does.
 set -eu
 
 # Ubuntu has no packages of it, only a snap; there the tests look for any Chromium or Chrome with its driver.
@@ -115,14 +116,20 @@ venv() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --editable . --group dev
 }
 
+second_opinions() {
+    [ -x "$1/bin/ansible-playbook" ] || "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
+        --group second-opinions
+}
+
 case ${1:-} in
     system) system ;;
     vm) vm ;;
     browser) browser ;;
     promtool) promtool_into "${2:?directory}" ;;
     venv) venv "${2:?directory}" ;;
+    second-opinions) second_opinions "${2:?directory}" ;;
     *)
-        say 'usage: setup.sh system | setup.sh vm | setup.sh browser | setup.sh promtool DIR | setup.sh venv DIR'
+        say 'usage: setup.sh system | vm | browser | promtool DIR | venv DIR | second-opinions DIR'
         exit 2
         ;;
 esac

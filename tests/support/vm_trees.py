@@ -222,17 +222,6 @@ TREES: Mapping[str, Callable[[random.Random], Planting]] = {
     "file in /run": _lost_on_the_way,
 }
 
-SECOND_OPINION = (
-    "conflicting files",
-    "masked file",
-    "links",
-    "module not loaded",
-    "hashsize parameter",
-    "glob and exclusion",
-    "refused values",
-)
-"""Trees on which the generations of systemd, procps and the kernel could differ."""
-
 NOT_FORETOLD = frozenset(
     {
         # What the kernel makes of these values is not modelled, or hangs on the order in which a pair is written.

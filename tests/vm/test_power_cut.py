@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ def changes(lab: vm.VmLab, machine: str, tmp_path: Path) -> NodePlan:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(
-    lab: vm.VmLab, machine: str, old: str, changes: NodePlan, point: str
+    lab: vm.VmLab, machine: str, old: str, changes: NodePlan, point: str, say: Callable[[str], None]
 ) -> None:
     command(lab, machine, "cat >/run/trap", stdin=f"{POINTS[point]}\n".encode())
     run = f"cut-{list(POINTS).index(point)}"
@@ -95,10 +95,11 @@ def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(
     vm.start(lab, machine)
     assert command(lab, machine, STATE) == old
     assert command(lab, machine, LEFT) == ""
+    say(f"power cut {point}: wholly old, in all {len(old.splitlines())} lines of its state")
 
 
 def test_a_power_cut_before_the_run_is_confirmed_leaves_the_node_wholly_old(
-    lab: vm.VmLab, machine: str, old: str, changes: NodePlan
+    lab: vm.VmLab, machine: str, old: str, changes: NodePlan, say: Callable[[str], None]
 ) -> None:
     assert applied(lab, machine, changes, "cut-applied").outcome == "applied"
     assert command(lab, machine, STATE) != old
@@ -106,10 +107,11 @@ def test_a_power_cut_before_the_run_is_confirmed_leaves_the_node_wholly_old(
     vm.start(lab, machine)
     assert command(lab, machine, STATE) == old
     assert command(lab, machine, LEFT) == ""
+    say(f"power cut before the confirmation: wholly old, in all {len(old.splitlines())} lines of its state")
 
 
 def test_a_power_cut_once_the_run_is_confirmed_leaves_the_node_wholly_new(
-    lab: vm.VmLab, machine: str, old: str, changes: NodePlan
+    lab: vm.VmLab, machine: str, old: str, changes: NodePlan, say: Callable[[str], None]
 ) -> None:
     assert applied(lab, machine, changes, "confirmed").outcome == "applied"
     assert confirmed(lab, machine, "confirmed").outcome == "confirmed"
@@ -121,3 +123,4 @@ def test_a_power_cut_once_the_run_is_confirmed_leaves_the_node_wholly_new(
     live = dict(line.split(" = ", 1) for line in new.splitlines() if line.startswith("net.") and " = " in line)
     assert [c.target for c in changes.changes if c.kind == "sysctl" and live[c.target] != c.after] == []
     assert "ip_vs" in command(lab, machine, "lsmod")
+    say(f"power cut after the confirmation: wholly new, {len(changes.changes)} changes are there")

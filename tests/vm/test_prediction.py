@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.vm import audited, command, live, own_playbook, plant
-from support.vm_trees import KEYS, NOT_FORETOLD, SECOND_OPINION, TREES
+from support.vm_trees import KEYS, NOT_FORETOLD, TREES
 
 from fleet.kernel.values import equal
 from fleet.lab import vm
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.vm
 SEED = 1
 # So that a key which is not there after the boot can be read all the same: with the value that its module brings.
 LOAD_ALL = "modprobe -a nf_conntrack ip_vs br_netfilter"
-CASES = [*(("bookworm", tree) for tree in TREES), *(("trixie", tree) for tree in SECOND_OPINION)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,8 @@ def untouched(lab: vm.VmLab, playbook: Path) -> dict[str, str]:
     return live(lab, machine, keys)
 
 
-@pytest.mark.parametrize(("lab", "tree"), CASES, indirect=["lab"], scope="module")
+@pytest.mark.parametrize("tree", TREES)
+@pytest.mark.parametrize("lab", vm.RELEASES, indirect=True, scope="module")
 def test_every_predicted_value_is_there_after_the_reboot(  # noqa: PLR0913, PLR0917 - each is a fixture
     lab: vm.VmLab,
     machine: str,

@@ -1,10 +1,11 @@
 """Services that write kernel settings when they start, as real units: what is foretold of them happens."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.plans import playbook_of
-from support.vm import Planting, audited, command, harden, plant
+from support.vm import Planting, audited, command, harden, live, plant
 from support.vm_trees import CONNTRACK_LOADED, ESTABLISHED, LIBERAL, MAX
 
 from fleet.cli.playbook import find_playbook
@@ -41,7 +42,7 @@ DROP_IN = "/etc/systemd/system/kubelet.service.d"
 
 
 def test_what_k3s_overrides_is_foretold_and_stopped_where_k3s_reads_it(
-    lab: vm.VmLab, machine: str, tmp_path: Path
+    lab: vm.VmLab, machine: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     files = CONNTRACK_LOADED | {
         "/opt/k3s/server": K3S,
@@ -62,7 +63,8 @@ def test_what_k3s_overrides_is_foretold_and_stopped_where_k3s_reads_it(
     assert {key: before[key].after_reboot for key in (MAX, ESTABLISHED)} == {MAX: "131072", ESTABLISHED: "86400"}
     assert {writer.name for key in (MAX, ESTABLISHED) for writer in before[key].writers} >= {"k3s"}
     vm.reboot(lab, machine)
-    assert _live(lab, machine) == {MAX: "131072", ESTABLISHED: "86400"}
+    overridden = live(lab, machine, (MAX, ESTABLISHED))
+    assert overridden == {MAX: "131072", ESTABLISHED: "86400"}
 
     harden(lab, playbook)
     assert "kube-proxy-arg+" in command(lab, machine, "cat /etc/rancher/k3s/config.yaml.d/*")
@@ -70,11 +72,14 @@ def test_what_k3s_overrides_is_foretold_and_stopped_where_k3s_reads_it(
     assert {key: mended[key].after_reboot for key in (MAX, ESTABLISHED)} == {MAX: "200000", ESTABLISHED: "21600"}
     vm.reboot(lab, machine)
     assert command(lab, machine, "systemctl is-active k3s") == "active\n"
-    assert _live(lab, machine) == {MAX: "200000", ESTABLISHED: "21600"}
+    remedied = live(lab, machine, (MAX, ESTABLISHED))
+    assert remedied == {MAX: "200000", ESTABLISHED: "21600"}
+    rows = [f"{key:52} {before[key].boot:8} {overridden[key]:20} {remedied[key]}" for key in remedied]
+    say("\n".join([f"{'KEY':52} IN FILES OVERRIDDEN BY K3S    AFTER THE REMEDY AND A REBOOT", *rows]))
 
 
 def test_a_drop_in_counts_at_the_next_start_and_never_keeps_the_kubelet_from_it(
-    lab: vm.VmLab, machine: str, tmp_path: Path
+    lab: vm.VmLab, machine: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     _start_kubelet(lab, machine)
     playbook_of(
@@ -96,10 +101,11 @@ def test_a_drop_in_counts_at_the_next_start_and_never_keeps_the_kubelet_from_it(
     assert command(lab, machine, "systemctl is-active kubelet; systemctl show kubelet -p NRestarts") == (
         "active\nNRestarts=0\n"
     )
+    say(f"{lines.strip()}\nthe module cannot be loaded: every command fails, the kubelet is active, 0 restarts")
 
 
 def test_a_kubelet_that_an_unguarded_command_will_stop_is_named_before_the_reboot_that_stops_it(
-    lab: vm.VmLab, machine: str
+    lab: vm.VmLab, machine: str, say: Callable[[str], None]
 ) -> None:
     _start_kubelet(lab, machine)
     unguarded = f"[Service]\nExecStartPre=/sbin/sysctl -w {LIBERAL}=1\n"
@@ -112,6 +118,7 @@ def test_a_kubelet_that_an_unguarded_command_will_stop_is_named_before_the_reboo
     assert command(lab, machine, "systemctl is-failed kubelet; systemctl is-system-running || true").endswith(
         "degraded\n"
     )
+    say(f"{finding.reason}\nafter the reboot: kubelet failed, system degraded")
 
 
 def _start_kubelet(lab: vm.VmLab, machine: str) -> None:
@@ -121,7 +128,3 @@ def _start_kubelet(lab: vm.VmLab, machine: str) -> None:
 
 def _states(lab: vm.VmLab, machine: str, playbook: Path) -> dict[str, SettingState]:
     return {state.key: state for state in audited(lab, machine, playbook).settings}
-
-
-def _live(lab: vm.VmLab, machine: str) -> dict[str, str]:
-    return {key: command(lab, machine, f"sysctl -n {key}").strip() for key in (MAX, ESTABLISHED)}
