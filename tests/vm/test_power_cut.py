@@ -78,7 +78,7 @@ def changes(lab: vm.VmLab, machine: str, tmp_path: Path) -> NodePlan:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(
+def test_a_power_cut_within_a_run_leaves_the_node_wholly_old(  # noqa: PLR0913, PLR0917 - each is a fixture
     lab: vm.VmLab, machine: str, old: str, changes: NodePlan, point: str, say: Callable[[str], None]
 ) -> None:
     command(lab, machine, "cat >/run/trap", stdin=f"{POINTS[point]}\n".encode())
