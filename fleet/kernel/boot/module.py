@@ -8,10 +8,11 @@ firewall service) is too late, or races.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from fleet.kernel.boot.model import Assignment, Origin
 from fleet.kernel.boot.tree import read_tree
-from fleet.model.facts import NodeFacts, NodeFile, Unavailable
+from fleet.model.facts import NodeFile, Unavailable
 
 COMMAND_LINE = "/proc/cmdline"
 
@@ -41,6 +42,16 @@ _COMMENTS = (b"#", b";")
 _LINE_END = re.compile(rb"\r\n|\n|\r|\0")
 
 
+class ModuleFacts(Protocol):
+    """What decides about modules; `fleet.model.facts.NodeFacts` has it."""
+
+    @property
+    def files(self) -> Mapping[str, NodeFile]: ...
+
+    @property
+    def builtin_modules(self) -> frozenset[str] | Unavailable: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleState:
     """Whether a module is there when the files are applied.
@@ -59,7 +70,7 @@ def owner(key: str) -> str | None:
     return next((module for start, module in _OWNERS if key.startswith(start)), None)
 
 
-def state_of(facts: NodeFacts, module: str) -> ModuleState:
+def state_of(facts: ModuleFacts, module: str) -> ModuleState:
     """Whether a module is loaded before systemd-sysctl runs."""
     builtin = facts.builtin_modules
     if not isinstance(builtin, Unavailable) and module in builtin:
@@ -89,7 +100,7 @@ def state_of(facts: NodeFacts, module: str) -> ModuleState:
     return ModuleState(loaded=False, reason=reason)
 
 
-def hashsize(facts: NodeFacts) -> Assignment | str | None:
+def hashsize(facts: ModuleFacts) -> Assignment | str | None:
     """The option ``hashsize`` that nf_conntrack gets from modprobe.d; a text says why it is not known."""
     builtin = facts.builtin_modules
     if not isinstance(builtin, Unavailable) and CONNTRACK in builtin:

@@ -1,10 +1,13 @@
 """From facts to the boot value of each key."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 
-from fleet.kernel.boot.acceptance import BUCKETS, Accepted, Kernel, write
+from fleet.kernel.boot.acceptance import BUCKETS, LIMITS, Accepted, Kernel, write
 from fleet.kernel.boot.alpine import read_alpine
 from fleet.kernel.boot.distribution import BootModel, boot_model
 from fleet.kernel.boot.effects import storage
@@ -17,10 +20,11 @@ from fleet.kernel.boot.model import (
     BootUnset,
     BootValue,
 )
-from fleet.kernel.boot.module import CONNTRACK, ModuleState, hashsize, owner, state_of
-from fleet.kernel.boot.procps import Version, read_procps
+from fleet.kernel.boot.module import COMMAND_LINE, CONNTRACK, ModuleState, hashsize, owner, state_of
+from fleet.kernel.boot.procps import CONF, Version, read_procps
 from fleet.kernel.boot.run import run
 from fleet.kernel.boot.systemd import read_systemd
+from fleet.kernel.boot.tree import BASES
 from fleet.kernel.number import parse_number
 from fleet.kernel.version import KernelVersion, parse_release
 from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
@@ -28,6 +32,11 @@ from fleet.model.facts import NodeFacts, NodeFile, Reason, Unavailable
 MAX = "net.netfilter.nf_conntrack_max"
 # /run is empty when a node boots.
 _MADE_AT_RUN_TIME = tuple(f"/run/{tree}/" for tree in ("sysctl.d", "modules-load.d", "modprobe.d"))
+# Every file that decides what the files of the boot leave: the three trees, and what is read beside them.
+_DECIDING = re.compile(
+    rf"(?:{'|'.join(BASES)})/(?:sysctl|modules-load|modprobe)\.d(?:/[^/]*)?|{re.escape(CONF)}|{COMMAND_LINE}"
+)
+_MOST_KINDS_OF_NODES = 256
 
 ENTRIES_A_BUCKET = 8
 """With ``hashsize`` given, nf_conntrack_max becomes this many times the buckets.
@@ -113,45 +122,96 @@ def _lines(value: BootValue) -> tuple[Assignment, ...]:
 
 
 def _resolve_boot(facts: NodeFacts, wanted: tuple[str, ...]) -> Mapping[str, BootValue]:
-    model = boot_model(facts)
-    kernel = _kernel(facts)
+    values = {key: each.value for key, each in facts.sysctls.items() if not isinstance(each.value, Unavailable)}
+    # Only for root does "not writable" say something about a key.
+    read_only = frozenset(key for key in values if facts.identity.uid == 0 and not facts.sysctls[key].writable)
+    node = _Node(
+        model=boot_model(facts),
+        deciding=tuple(file for path, file in facts.files.items() if _DECIDING.fullmatch(path)),
+        builtin_modules=facts.builtin_modules,
+        release=facts.identity.kernel,
+        arch=facts.identity.arch,
+        # Of a key that only its present value tells something about.
+        live=tuple((key, value) for key, value in values.items() if key not in LIMITS and key not in read_only),
+        read_only=read_only,
+        absent=frozenset(
+            key
+            for key, each in facts.sysctls.items()
+            if isinstance(each.value, Unavailable) and each.value.reason is Reason.ABSENT
+        ),
+    )
+    return _resolve(node, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """All of a node that counts here: most nodes of a fleet are equal in it, and are worked out together.
+
+    Attributes:
+        deciding: the files.
+        live: values by key, whitespace folded.
+        read_only: keys that even root may not write.
+        absent: keys that this kernel does not have.
+    """
+
+    model: BootModel
+    deciding: tuple[NodeFile, ...]
+    builtin_modules: frozenset[str] | Unavailable
+    release: str
+    arch: str
+    live: tuple[tuple[str, str], ...]
+    read_only: frozenset[str]
+    absent: frozenset[str]
+
+    @property
+    def files(self) -> Mapping[str, NodeFile]:
+        """By absolute path."""
+        return {file.path: file for file in self.deciding}
+
+    @property
+    def kernel(self) -> Kernel:
+        """What it makes of the values."""
+        version: KernelVersion | None = None
+        # An own kernel may be called anything; then nothing is known by its version.
+        with contextlib.suppress(ValueError):
+            version = parse_release(self.release)
+        return Kernel(version=version, arch=self.arch, live=dict(self.live), read_only=self.read_only)
+
+
+@lru_cache(maxsize=_MOST_KINDS_OF_NODES)
+def _resolve(node: _Node, wanted: tuple[str, ...]) -> Mapping[str, BootValue]:
+    model, files, kernel = node.model, node.files, node.kernel
     match model.reader:
         case "systemd":
-            values = resolve_systemd(facts.files, wanted, kernel=kernel, globs=model.globs)
+            values = resolve_systemd(files, wanted, kernel=kernel, globs=model.globs)
         case "procps":
-            values = resolve_procps(facts.files, wanted, kernel=kernel, version=None)
+            values = resolve_procps(files, wanted, kernel=kernel, version=None)
         case "alpine":
-            values = resolve_alpine(facts.files, wanted, kernel=kernel)
+            values = resolve_alpine(files, wanted, kernel=kernel)
         case "unknown":
-            return dict.fromkeys(wanted, BootUnknown(reason=model.why, candidates=()))
-    return {key: _at_boot(facts, model, kernel, key, value) for key, value in values.items()}
+            return MappingProxyType(dict.fromkeys(wanted, BootUnknown(reason=model.why, candidates=())))
+    modules = {owner(key) for key, value in values.items() if not isinstance(value, BootUnset)}
+    states = {module: _state_of(node, module) for module in modules if module is not None}
+    return MappingProxyType({key: _at_boot(node, kernel, states, key, value) for key, value in values.items()})
 
 
-def _kernel(facts: NodeFacts) -> Kernel:
-    version: KernelVersion | None = None
-    # An own kernel may be called anything; then nothing is known by its version.
-    with contextlib.suppress(ValueError):
-        version = parse_release(facts.identity.kernel)
-    live = {key: sysctl.value for key, sysctl in facts.sysctls.items() if not isinstance(sysctl.value, Unavailable)}
-    # Only for root does "not writable" say something about the key.
-    closed = {key for key in live if facts.identity.uid == 0 and not facts.sysctls[key].writable}
-    return Kernel(version=version, arch=facts.identity.arch, live=live, read_only=frozenset(closed))
+def _state_of(node: _Node, module: str) -> ModuleState:
+    if node.model.reader == "systemd":
+        return state_of(node, module)
+    return ModuleState(loaded=None, reason=f"it is not known whether {module} is loaded first: {node.model.why}")
 
 
-def _at_boot(facts: NodeFacts, model: BootModel, kernel: Kernel, key: str, value: BootValue) -> BootValue:
+def _at_boot(node: _Node, kernel: Kernel, states: Mapping[str, ModuleState], key: str, value: BootValue) -> BootValue:
     """The value with what the files cannot know: when the key appears, and with what."""
     module = owner(key)
     if isinstance(value, BootUnknown):
         return value
-    if module is None or _is_absent(facts, key):
-        return _on_this_kernel(facts, model, key, value)
-    given = _given(facts, kernel, key)
+    if module is None or key in node.absent:
+        return _on_this_kernel(node, key, value)
+    given = _given(node, kernel, key)
     if isinstance(value, BootUnset):
         return given or value
-    state = state_of(facts, module)
-    if model.reader != "systemd":
-        state = ModuleState(loaded=None, reason=f"it is not known whether {module} is loaded first: {model.why}")
-    return _with_module(value, module, state, given)
+    return _with_module(value, module, states[module], given)
 
 
 def _with_module(
@@ -174,13 +234,11 @@ def _winner(value: BootSet | BootLost | BootRefused) -> Assignment:
     return value.refused if isinstance(value, BootRefused) else value.winner
 
 
-def _on_this_kernel(
-    facts: NodeFacts, model: BootModel, key: str, value: BootSet | BootUnset | BootLost | BootRefused
-) -> BootValue:
+def _on_this_kernel(node: _Node, key: str, value: BootSet | BootUnset | BootLost | BootRefused) -> BootValue:
     if isinstance(value, BootUnset):
-        unread = f"{model.before}, and it was not read"
-        return BootUnknown(reason=unread, candidates=value.losers) if model.before else value
-    if _is_absent(facts, key):
+        unread = f"{node.model.before}, and it was not read"
+        return BootUnknown(reason=unread, candidates=value.losers) if node.model.before else value
+    if key in node.absent:
         return BootLost(
             value=None,
             winner=_winner(value),
@@ -191,15 +249,10 @@ def _on_this_kernel(
     return value
 
 
-def _is_absent(facts: NodeFacts, key: str) -> bool:
-    sysctl = facts.sysctls.get(key)
-    return sysctl is not None and isinstance(sysctl.value, Unavailable) and sysctl.value.reason is Reason.ABSENT
-
-
-def _given(facts: NodeFacts, kernel: Kernel, key: str) -> BootSet | BootUnknown | None:
+def _given(node: _Node, kernel: Kernel, key: str) -> BootSet | BootUnknown | None:
     """What the option ``hashsize`` makes of a key when its module is loaded; None where it makes nothing of it."""
     stored = storage(key)
-    option = hashsize(facts) if stored in {MAX, BUCKETS} else None
+    option = hashsize(node) if stored in {MAX, BUCKETS} else None
     if option is None or isinstance(option, str):
         return BootUnknown(reason=option, candidates=()) if option else None
     try:
