@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from fleet.model.text import printable
@@ -73,6 +73,14 @@ def probe_arguments(nonce: str, request: ProbeRequest) -> tuple[str, ...]:
     """
     if not _NONCE.fullmatch(nonce):
         raise ValueError("the nonce has to be 16 to 64 hexadecimal digits")
+    arguments = (nonce, *_paths(request))
+    if sum(map(len, arguments)) + len(arguments) > MOST_ARGUMENT_BYTES:
+        raise ValueError(f"more keys and files than fit into one command of {MOST_ARGUMENT_BYTES} bytes")
+    return arguments
+
+
+@lru_cache(maxsize=8)
+def _paths(request: ProbeRequest) -> tuple[str, ...]:
     paths = dict.fromkeys(key_path(key) for key in request.keys)
     for path in paths:
         if not _KEY.fullmatch(path) or _leaves(path):
@@ -80,10 +88,7 @@ def probe_arguments(nonce: str, request: ProbeRequest) -> tuple[str, ...]:
     for path in request.files:
         if not _FILE.fullmatch(path) or _leaves(path):
             raise ValueError(f"not an absolute path of plain characters: '{printable(path)}'")
-    arguments = (nonce, *paths, *dict.fromkeys(request.files))
-    if sum(map(len, arguments)) + len(arguments) > MOST_ARGUMENT_BYTES:
-        raise ValueError(f"more keys and files than fit into one command of {MOST_ARGUMENT_BYTES} bytes")
-    return arguments
+    return (*paths, *dict.fromkeys(request.files))
 
 
 def _leaves(path: str) -> bool:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.document.document import Document
 from fleet.document.reader import parse
@@ -22,6 +23,8 @@ from fleet.model.text import printable
 
 # A file of comments alone is no document, but says something to k3s: nothing.
 _SAYS = re.compile(rb"(?m)^(?!---\s*$)\s*[^\s#]|\(masked\)")
+# Many questions are asked of one file, and most files are the same on many nodes.
+_MOST_FILES_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +96,17 @@ def _unit_options(process: NodeProcess, files: Mapping[str, NodeFile], key: str)
     commands = unit_commands(files, f"{server.removesuffix('-server')}-agent" if agent else server, "ExecStart")
     if not commands:
         return ()
+    values = options(_words(commands[-1].text), key)
+    return tuple(Given(text=text, origin=f"{commands[-1].path}:{commands[-1].line}") for text in values)
+
+
+@lru_cache(maxsize=_MOST_FILES_KEPT)
+def _words(command: str) -> tuple[str, ...]:
     try:
-        values = options(shlex.split(commands[-1].text), key)
+        return tuple(shlex.split(command))
     except ValueError:
         # systemd refuses a line with an open quote as well, so k3s did not start from it.
         return ()
-    return tuple(Given(text=text, origin=f"{commands[-1].path}:{commands[-1].line}") for text in values)
 
 
 def _settings(process: NodeProcess, files: Mapping[str, NodeFile]) -> Iterator[tuple[Document, str, object]]:
@@ -128,6 +136,7 @@ def _check_known(process: NodeProcess, files: Mapping[str, NodeFile], config: st
                 raise DocumentError(f"{given.origin} names it, but it was not read", path=printable(given.text, 160))
 
 
+@lru_cache(maxsize=_MOST_FILES_KEPT)
 def _document(file: NodeFile) -> Document | None:
     """A configuration file taken apart; None where there is none, or one of comments alone."""
     if file.kind == "unreadable":

@@ -16,10 +16,11 @@ def layered(files: Mapping[str, NodeFile], directories: Iterable[str], suffix: s
         directories: without a slash at the end, strongest first.
         suffix: such as ``.conf``; files without it are left out.
     """
-    strongest: dict[str, NodeFile] = {}
-    for directory in directories:
-        start = f"{directory}/"
-        for path in files:
-            if path.startswith(start) and path.endswith(suffix) and "/" not in (name := path[len(start) :]):
-                strongest.setdefault(name, files[path])
-    return tuple(strongest[name] for name in sorted(strongest, key=str.encode))
+    ranks = {directory: rank for rank, directory in enumerate(directories)}
+    strongest: dict[str, tuple[int, NodeFile]] = {}
+    for path, file in files.items():
+        directory, _, name = path.rpartition("/")
+        rank = ranks.get(directory)
+        if rank is not None and name.endswith(suffix) and (name not in strongest or rank < strongest[name][0]):
+            strongest[name] = rank, file
+    return tuple(strongest[name][1] for name in sorted(strongest, key=str.encode))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.kernel.layers import layered
 from fleet.model.facts import NodeFile
@@ -15,6 +16,8 @@ _DIRECTORIES = (
 )
 # Slashes of /etc/systemd/system/multi-user.target.wants/NAME.
 _DEPTH = 5
+# Many questions are asked of one file, and most files are the same on many nodes.
+_MOST_FILES_KEPT = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ def unit_commands(files: Mapping[str, NodeFile], service: str, directive: str) -
     for file in (unit, *drop_ins):
         if file is None or file.content is None:
             continue
-        for line, key, value in _service_directives(file.content.decode("utf-8", "replace")):
+        for line, key, value in _service_directives(file.content):
             if key != directive:
                 continue
             if value:
@@ -87,14 +90,17 @@ def unit_commands(files: Mapping[str, NodeFile], service: str, directive: str) -
     return tuple(commands)
 
 
-def _service_directives(text: str) -> Iterator[tuple[int, str, str]]:
+@lru_cache(maxsize=_MOST_FILES_KEPT)
+def _service_directives(content: bytes) -> tuple[tuple[int, str, str], ...]:
+    directives: list[tuple[int, str, str]] = []
     section = ""
-    for number, line in _logical_lines(text):
+    for number, line in _logical_lines(content.decode("utf-8", "replace")):
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]
         elif section == "Service":
             key, _, value = line.partition("=")
-            yield number, key.strip(), value.strip()
+            directives.append((number, key.strip(), value.strip()))
+    return tuple(directives)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
@@ -72,7 +73,10 @@ def _addresses(target: Target, deadline: float) -> Sequence[_AddressInfo]:
         except UnicodeError:
             answer.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
 
-    Thread(target=ask, name=f"resolve-{target.name}", daemon=True).start()
+    if _is_address(target.hostname):
+        ask()
+    else:
+        Thread(target=ask, name=f"resolve-{target.name}", daemon=True).start()
     try:
         found = answer.get(timeout=remaining(deadline))
     except Empty:
@@ -80,6 +84,14 @@ def _addresses(target: Target, deadline: float) -> Sequence[_AddressInfo]:
     if isinstance(found, OSError):
         raise connect_error(target.name, target.hostname, found, target.limits.connect) from found
     return found
+
+
+def _is_address(hostname: str) -> bool:
+    try:
+        ip_address(hostname)
+    except ValueError:
+        return False
+    return True
 
 
 class ProxyProcess:

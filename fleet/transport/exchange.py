@@ -44,6 +44,11 @@ class Exchange:
             self.arguments = without_password(self._method, command.arguments)
             self._start_input()
 
+    @property
+    def is_talking(self) -> bool:
+        """Whether sudo may still ask for its password, which has to be answered at once."""
+        return self._dialogue is not None and not self._dialogue.started
+
     def received(self, stdout: bytes, stderr: bytes) -> None:
         """Take what was read.
 
@@ -96,8 +101,9 @@ class Exchange:
 
     def timed_out(self, limit: float) -> HostError:
         """Say what did not end in time."""
-        waiting = self._dialogue is not None and not self._dialogue.started
-        if waiting or (self._method == "sudo" and not self._stdout and b"unable to resolve host" in self._stderr):
+        if self.is_talking or (
+            self._method == "sudo" and not self._stdout and b"unable to resolve host" in self._stderr
+        ):
             return slow(self._host, self._method, limit)
         return HostTimeoutError(
             self._host,

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from threading import Event, Timer
+from threading import Event
 from time import monotonic
 
 import paramiko
@@ -17,6 +17,8 @@ from fleet.transport.target import Target
 from fleet.transport.wire import Wire, remaining
 
 _CHUNK = 65536
+# At 32 KiB each at most, they are a quarter of what the host may send before we read.
+_MANY_PACKETS = 16
 # paramiko tells nobody when the host takes stdin again after it was full; only then it is asked this often.
 _BLOCKED_INPUT = 0.02
 
@@ -75,15 +77,13 @@ class SshConnection:
         self._close()
 
     def _start(self, line: str, limit: float, deadline: float) -> paramiko.Channel:
-        # paramiko waits for the answer to exec without a limit; ending the connection is what wakes it.
-        watchdog = Timer(remaining(deadline), self._wire.end)
-        watchdog.daemon = True
-        watchdog.start()
         try:
             channel = self._wire.open_session(timeout=remaining(deadline))
+            channel.event = _Answered(deadline)
             channel.exec_command(line)
         except (paramiko.SSHException, OSError, EOFError) as error:
             if remaining(deadline) == 0:
+                self._wire.end()
                 raise HostTimeoutError(
                     self._target.name,
                     f"{self._target.address} did not start the command within {limit:g} s",
@@ -96,32 +96,29 @@ class SshConnection:
                 "sshd did not start the command",
                 advice="see MaxSessions, ForceCommand and the login shell of this user on the host",
             ) from error
-        finally:
-            watchdog.cancel()
         return channel
 
     def _converse(self, channel: paramiko.Channel, exchange: Exchange, limit: float, deadline: float) -> Completed:
-        woken = _Woken()
+        woken = _Woken(channel, exchange)
         channel.in_buffer.set_event(woken)
         channel.in_stderr_buffer.set_event(woken)
         writing = True
         while True:
             woken.sleep_again()
             # Asked before reading: what came before the end is then read, whenever the end comes.
-            ended = bool(channel.eof_received) or channel.closed
+            ended, late = woken.has_ended, remaining(deadline) == 0
             while channel.recv_ready() or channel.recv_stderr_ready():
                 out = channel.recv(_CHUNK) if channel.recv_ready() else b""
                 err = channel.recv_stderr(_CHUNK) if channel.recv_stderr_ready() else b""
                 exchange.received(out, err)
             if ended:
                 break
+            if late:
+                raise exchange.timed_out(limit)
             if writing:
                 writing = _write(channel, exchange)
             blocked = writing and bool(exchange.outgoing)
-            if not woken.wait(min(remaining(deadline), _BLOCKED_INPUT) if blocked else remaining(deadline)) and (
-                remaining(deadline) == 0
-            ):
-                raise exchange.timed_out(limit)
+            woken.wait(min(remaining(deadline), _BLOCKED_INPUT) if blocked else remaining(deadline))
         if not channel.status_event.wait(remaining(deadline)):
             raise exchange.timed_out(limit)
         if channel.exit_status >= 0:
@@ -129,13 +126,49 @@ class SshConnection:
         raise exchange.no_status() if self._wire.is_active() else exchange.lost()
 
 
+class _Answered(Event):
+    """What paramiko waits on for the answer to exec, for which it has no limit of its own."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the deadline."""
+        del timeout
+        if super().wait(remaining(self._deadline)):
+            return True
+        raise TimeoutError
+
+
 class _Woken(Event):
-    """Set when either output stream has news; paramiko clears it when one is empty, though the other may not be."""
+    """Set when the command has ended, or when much of its answer waits to be read.
+
+    A node answers in dozens of packets, and each change between paramiko's thread and ours costs as much as a packet.
+    """
+
+    def __init__(self, channel: paramiko.Channel, exchange: Exchange) -> None:
+        super().__init__()
+        self._channel = channel
+        self._exchange = exchange
+        self._packets = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come."""
+        return bool(self._channel.eof_received) or self._channel.closed
+
+    def set(self) -> None:
+        """Take note of one more packet of either output stream, or of its end."""
+        self._packets += 1
+        if self._exchange.is_talking or self._packets >= _MANY_PACKETS or self.has_ended:
+            super().set()
 
     def clear(self) -> None:
-        """Ignore paramiko."""
+        """Ignore paramiko, which clears it when one stream is empty, though the other may not be."""
 
     def sleep_again(self) -> None:
+        self._packets = 0
         super().clear()
 
 

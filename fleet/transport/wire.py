@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from threading import Event
 from time import monotonic
+from typing import cast
 
 import paramiko
 from paramiko.packet import Packetizer
@@ -20,6 +21,7 @@ from fleet.transport.target import Target
 _LOG_CHANNEL = "fleet.transport.wire"
 _FOREVER = 24 * 3600.0
 _END_OF_THREAD = 5.0
+_PIECE = 65536
 
 # paramiko logs tracebacks of its thread, and what hosts send it, raw; what matters comes back as an error.
 _log = logging.getLogger(_LOG_CHANNEL)
@@ -28,7 +30,27 @@ _log.propagate = False
 _log.setLevel(logging.CRITICAL + 1)
 
 
+class _ReadAhead:
+    """A socket that is read in large pieces: paramiko asks for each packet twice, its length and then the rest."""
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self._sock = sock
+        self._ahead = b""
+        self.send = sock.send
+        self.close = sock.close
+
+    def recv(self, size: int) -> bytes:
+        """Give what was read before, and only where there is none wait for more."""
+        found = self._ahead or self._sock.recv(_PIECE)
+        self._ahead = found[size:]
+        return found[:size]
+
+
 class _Packetizer(Packetizer):
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        # All that it asks of a socket is there; its type hint says more.
+        super().__init__(cast("socket.socket", _ReadAhead(sock)))
+
     def start_handshake(self, timeout: float) -> None:
         """Start no timer: it would be a thread for each connection, which outlives a handshake that fails."""
 

@@ -15,8 +15,9 @@ record_files() {
     index=$((index + 1))
     if [ -L "$path" ]; then
       record "link $path"
-      printf '%s=target ' "$nonce"
-      readlink "$path"
+      # A target may end with line breaks, which the shell would take away.
+      target=$(readlink "$path" && echo .)
+      record "target ${target%.}"
     elif [ ! -e "$path" ]; then
       # Another user's process hides its files.
       case $path in /proc/*/root/*) [ "$uid" = 0 ] || record "unreadable $path" ;; esac
@@ -47,6 +48,7 @@ record_files() {
     fi
   done
   frame texts
+  print_held
   eval "set -- $wanted"
   [ $# -eq 0 ] || env -i "$nonce=" "$head" -q -c 262145 "$@" | head -c 4194304
 }

@@ -5,12 +5,28 @@
 \unalias -a 2>/dev/null
 unset -f command env cat head awk uname readlink tr grep printf read true unset exec set shift eval cd
 
+# What is to be printed gathers in $held, for each print is a packet of its own: print_held comes before a program that
+# prints by itself.
+
 # Opens a section.
 frame() {
-  printf '\n%s %s\n' "$nonce" "$1"
+  held="$held
+$nonce $1
+"
 }
 
-# Prints one record.
+# Adds one record.
 record() {
-  printf '%s=%s' "$nonce" "$1"
+  held="$held$nonce=$1"
+}
+
+# Adds one line.
+say() {
+  held="$held$1
+"
+}
+
+print_held() {
+  printf '%s' "$held"
+  held=
 }

@@ -11,13 +11,14 @@ probe_host() {
   while read -r word first uid _; do
     [ "$word" = Uid: ] && break
   done </proc/self/status
-  printf 'uid %s\n' "$uid"
+  say "uid $uid"
   # shellcheck disable=SC2046 # two words are wanted
   set -- $(uname -rm)
   release=$1
-  printf 'kernel %s\narch %s\n' "$1" "$2"
+  say "kernel $1"
+  say "arch $2"
   while read -r word first _; do
-    [ "$word" = MemTotal: ] && printf 'ram %s\n' "$first" && break
+    [ "$word" = MemTotal: ] && say "ram $first" && break
   done </proc/meminfo
   if [ ! -r /sys/devices/system/cpu/online ]; then
     cores=0
@@ -28,9 +29,9 @@ probe_host() {
         *) break ;;
       esac
     done </proc/stat
-    printf 'cores %s\n' "$cores"
+    say "cores $cores"
   fi
   # With hidepid the processes of others, such as init, are not to be seen.
-  [ -r /proc/1/comm ] || printf 'hidden processes\n'
-  [ -e /proc/modules ] || [ -e /proc/sys/kernel/modules_disabled ] || printf 'static modules\n'
+  [ -r /proc/1/comm ] || say 'hidden processes'
+  [ -e /proc/modules ] || [ -e /proc/sys/kernel/modules_disabled ] || say 'static modules'
 }

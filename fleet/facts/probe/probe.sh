@@ -32,12 +32,13 @@ probe() {
   CDPATH=
   LC_ALL=C
   # The tools that k3s brings along are on no PATH.
+  held=
   PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/var/lib/rancher/k3s/data/current/bin/aux
   export LC_ALL PATH
   # env -i forgets the PATH, so these are needed by their full names.
   cat=$(command -v cat)
   head=$(command -v head)
-  printf '%s fleet-facts 1\n' "$nonce"
+  say "$nonce fleet-facts 1"
   probe_host
   builtin=/lib/modules/$release/modules.builtin
   probe_processes
@@ -54,6 +55,7 @@ probe() {
   probe_sockets
   probe_tools
   frame end
+  print_held
 }
 
 # In braces, for a line that is cut short would still be a command.

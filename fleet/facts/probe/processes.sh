@@ -54,7 +54,8 @@ process_image() {
       [ -r "$path/config.json" ] || continue
       # Only this: the environment of a container, in the same file, may hold secrets.
       image=$(grep -o '"io\.kubernetes\.cri\(\.image-name\|-o\.ImageName\)": *"[^"]*"' "$path/config.json" | head -c 1024)
-      printf '\nimage %s' "${image%%
+      held="$held
+image ${image%%
 *}"
       return
     done
@@ -106,7 +107,8 @@ probe_processes() {
         ;;
       systemd-network) networkd=1 ;;
     esac
-    [ -z "$value" ] || printf '\nconfig %s' "$root$value"
+    [ -z "$value" ] || held="$held
+config $root$value"
     case $value in
       *[!A-Za-z0-9._/-]*) ;;
       /*) configs="$configs $root$value $drop_ins" ;;

@@ -4,6 +4,7 @@
 # Listeners, the size of a conntrack entry and the IPVS tables, all from /proc by one awk.
 probe_sockets() {
   frame sockets
+  print_held
   awk '
     function listeners(protocol, file, state,    line, word) {
       while ((getline line < file) > 0 && shown < 5000) {

@@ -12,24 +12,24 @@ probe_tools() {
   for name in sysctl modprobe ipvsadm; do
     for path in /sbin /usr/sbin /bin /usr/bin; do
       [ -x "$path/$name" ] || continue
-      printf 'program %s %s\n' "$name" "$path/$name"
+      say "program $name $path/$name"
       break
     done
   done
   if [ -e /proc/net/ip_vs ]; then
-    printf 'loaded ip_vs\n'
+    say 'loaded ip_vs'
     if [ "$uid" = 0 ]; then
       if command -v ipvsadm >/dev/null; then
-        printf 'ipvs %s\n' "$(ipvsadm -l --timeout)"
+        say "ipvs $(ipvsadm -l --timeout)"
       else
-        printf 'missing ipvsadm\n'
+        say 'missing ipvsadm'
       fi
     fi
   fi
   # A table that is listed is loaded; any other would be loaded by asking for it.
   tables=
   if [ -e /proc/net/ip_tables_names ]; then
-    printf 'loaded ip_tables\n'
+    say 'loaded ip_tables'
     while read -r name; do
       case $name in filter | mangle) tables="$tables $name" ;; esac
     done </proc/net/ip_tables_names
@@ -40,17 +40,18 @@ probe_tools() {
     invalid_rules iptables-legacy "$tool" "$tables"
   fi
   is_there nf_tables || return
-  printf 'loaded nf_tables\n'
+  say 'loaded nf_tables'
   [ "$uid" = 0 ] || return
   # Only rules of iptables-nft use nft_compat; where it is not there, iptables-nft-save would load it.
   if is_there nft_compat && is_there xt_conntrack; then
     invalid_rules iptables-nft iptables-nft-save 'filter mangle'
   fi
-  printf 'expect nft\n'
+  say 'expect nft'
   command -v nft >/dev/null || {
-    printf 'missing nft\n'
+    say 'missing nft'
     return
   }
+  print_held
   { nft -t list ruleset || printf 'FAILED\n'; } | awk '
     $1 == "FAILED" { failed = 1 }
     $1 == "table" { table = $2 " " $3 }
@@ -62,11 +63,12 @@ probe_tools() {
 
 # invalid_rules BACKEND TOOL TABLES
 invalid_rules() {
-  printf 'expect %s\n' "$1"
+  say "expect $1"
   command -v "$2" >/dev/null || {
-    printf 'missing %s\n' "$1"
+    say "missing $1"
     return
   }
+  print_held
   for table in $3; do
     "$2" -t "$table" || printf 'FAILED\n'
   done | awk -v backend="$1" '

@@ -49,6 +49,8 @@ probe_values() {
     done
   fi
   frame contents
+  print_held
   eval "set -- $wanted"
-  env -i "$nonce=" "$cat" "$@"
+  # head gathers what cat prints file by file.
+  env -i "$nonce=" "$cat" "$@" | "$head" -c 8388608
 }
