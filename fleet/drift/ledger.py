@@ -6,7 +6,7 @@ from dataclasses import replace
 from fleet.kernel.values import equal
 from fleet.model.drift import Deviation, DriftItem, Subject
 from fleet.model.finding import HostAudit
-from fleet.policy.evaluate import NOT_CHECKED
+from fleet.policy.verdict import NOT_CHECKED
 
 Key = tuple[Subject, str]
 

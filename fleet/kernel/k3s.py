@@ -9,14 +9,14 @@ arguments can be read there.
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fleet.document.document import Document
 from fleet.document.reader import parse
 from fleet.kernel.layers import layered
 from fleet.kernel.options import options
-from fleet.kernel.unitfile import unit_commands
+from fleet.kernel.unitfile import UNIT_DIRECTORIES, unit_commands
 from fleet.model.errors import DocumentError
 from fleet.model.facts import NodeFile, NodeProcess
 from fleet.model.text import printable
@@ -77,6 +77,16 @@ def k3s_given(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> 
     Raises:
         DocumentError: a file is no YAML mapping, or was not read.
     """
+    service = _service(process)
+    places = (*(f"{directory}/{service}.service" for directory in UNIT_DIRECTORIES), "/etc/rancher", _config(process))
+    sources = tuple(file for path, file in files.items() if path.startswith(places))
+    return _given(replace(process, pid=0), sources, key)
+
+
+# A dozen keys are asked for, several times each, and most nodes of a cluster say the same.
+@lru_cache(maxsize=2048)
+def _given(process: NodeProcess, sources: tuple[NodeFile, ...], key: str) -> tuple[Given, ...]:
+    files = {file.path: file for file in sources}
     if values := options(process.arguments, key):
         return tuple(Given(text=text, origin=f"the command line of {process.name}") for text in values)
     if unit := _unit_options(process, files, key):
@@ -91,13 +101,25 @@ def k3s_given(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> 
 
 
 def _unit_options(process: NodeProcess, files: Mapping[str, NodeFile], key: str) -> tuple[Given, ...]:
-    agent = "agent" in (process.name.partition("-")[2], *process.arguments[1:2])
-    server = "k3s" if process.name.startswith("k3s") else "rke2-server"
-    commands = unit_commands(files, f"{server.removesuffix('-server')}-agent" if agent else server, "ExecStart")
+    commands = unit_commands(files, _service(process), "ExecStart")
     if not commands:
         return ()
     values = options(_words(commands[-1].text), key)
     return tuple(Given(text=text, origin=f"{commands[-1].path}:{commands[-1].line}") for text in values)
+
+
+def _service(process: NodeProcess) -> str:
+    agent = "agent" in (process.name.partition("-")[2], *process.arguments[1:2])
+    server = "k3s" if process.name.startswith("k3s") else "rke2-server"
+    return f"{server.removesuffix('-server')}-agent" if agent else server
+
+
+def _directory(process: NodeProcess) -> str:
+    return f"/etc/rancher/{'k3s' if process.name.startswith('k3s') else 'rke2'}"
+
+
+def _config(process: NodeProcess) -> str:
+    return process.config or f"{_directory(process)}/config.yaml"
 
 
 @lru_cache(maxsize=_MOST_FILES_KEPT)
@@ -110,8 +132,7 @@ def _words(command: str) -> tuple[str, ...]:
 
 
 def _settings(process: NodeProcess, files: Mapping[str, NodeFile]) -> Iterator[tuple[Document, str, object]]:
-    directory = f"/etc/rancher/{'k3s' if process.name.startswith('k3s') else 'rke2'}"
-    config = process.config or f"{directory}/config.yaml"
+    directory, config = _directory(process), _config(process)
     _check_known(process, files, config)
     # An answer from what happens to be readable would be a guess.
     for path in ("/etc/rancher", directory, config, f"{config}.d"):

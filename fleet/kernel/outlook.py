@@ -1,7 +1,8 @@
 """Where each key stands now, after the files of the next boot, and once everything that writes it has run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.kernel.boot import (
     Assignment,
@@ -115,31 +116,31 @@ def look_ahead(facts: NodeFacts, keys: Iterable[str]) -> Outlook:
     timeouts = ipvs_boot(facts)
     boot = {**resolve_boot(facts, tuple(key for key in wanted if key not in timeouts)), **timeouts}
     writers = find_writers(facts)
-    defaults = _defaults(facts, wanted)
+    own: dict[str, tuple[Writer, ...]] = {}
+    for writer in writers:
+        own[writer.key] = (*own.get(writer.key, ()), writer)
+    defaults = _defaults(facts.identity.kernel, tuple(wanted))
+    live = _live(facts)
     return Outlook(
-        keys={key: _key(key, facts, boot[key], writers, defaults[key]) for key in wanted},
+        keys={key: _key(key, live.get(key), boot[key], own.get(key, ()), defaults[key]) for key in wanted},
         protection=protection(facts, _start(boot[BE_LIBERAL], defaults[BE_LIBERAL]), writers),
     )
 
 
-def _key(key: str, facts: NodeFacts, boot: BootValue, writers: Sequence[Writer], default: str | None) -> KeyOutlook:
-    live = _live(key, facts)
-    own = tuple(writer for writer in writers if writer.key == key)
+@lru_cache(maxsize=4096)
+def _key(key: str, live: str | None, boot: BootValue, writers: tuple[Writer, ...], default: str | None) -> KeyOutlook:
     return KeyOutlook(
         key=key,
         live=live,
         boot=boot,
-        after_reboot=settled(key, live, _start(boot, default), own).after_reboot,
-        writers=own,
+        after_reboot=settled(key, live, _start(boot, default), writers).after_reboot,
+        writers=writers,
     )
 
 
-def _live(key: str, facts: NodeFacts) -> str | None:
-    timeouts = timeouts_by_key(facts.ipvs.timeouts)
-    if key in timeouts:
-        return timeouts[key]
-    sysctl = facts.sysctls.get(key)
-    return sysctl.value if sysctl is not None and isinstance(sysctl.value, str) else None
+def _live(facts: NodeFacts) -> Mapping[str, str | None]:
+    values = {key: each.value if isinstance(each.value, str) else None for key, each in facts.sysctls.items()}
+    return {**values, **timeouts_by_key(facts.ipvs.timeouts)}
 
 
 def _start(boot: BootValue, default: str | None) -> str | None:
@@ -155,9 +156,10 @@ def _start(boot: BootValue, default: str | None) -> str | None:
             return None
 
 
-def _defaults(facts: NodeFacts, keys: Iterable[str]) -> Mapping[str, str | None]:
+@lru_cache(maxsize=64)
+def _defaults(kernel: str, keys: tuple[str, ...]) -> Mapping[str, str | None]:
     try:
-        version = parse_release(facts.identity.kernel)
+        version = parse_release(kernel)
     except ValueError:
         return dict.fromkeys(keys)
     known = {key: known_key(key) for key in keys}

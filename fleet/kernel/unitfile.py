@@ -7,7 +7,7 @@ from functools import lru_cache
 from fleet.kernel.layers import layered
 from fleet.model.facts import NodeFile
 
-_DIRECTORIES = (
+UNIT_DIRECTORIES = (
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -41,7 +41,7 @@ def units(files: Mapping[str, NodeFile]) -> tuple[str, ...]:
         name.removesuffix(".service")
         for path, file in files.items()
         for directory, _, name in [path.rpartition("/")]
-        if directory in _DIRECTORIES and name.endswith(".service") and file.content is not None
+        if directory in UNIT_DIRECTORIES and name.endswith(".service") and file.content is not None
     }
     return tuple(sorted(name for name in found if unit_file(files, name) is not None))
 
@@ -53,13 +53,13 @@ def unit_file(files: Mapping[str, NodeFile], service: str) -> NodeFile | None:
         files: the node's files by path.
         service: the unit's name without ``.service``.
     """
-    file = next((files[path] for path in (f"{d}/{service}.service" for d in _DIRECTORIES) if path in files), None)
+    file = next((files[path] for path in (f"{d}/{service}.service" for d in UNIT_DIRECTORIES) if path in files), None)
     return file if file is not None and (file.content is not None or file.kind == "unreadable") else None
 
 
 def is_enabled(files: Mapping[str, NodeFile], unit: str) -> bool:
     """Whether an administrator has enabled a unit, such as ``kubelet.service``; only of those whose links were read."""
-    start = f"{_DIRECTORIES[0]}/"
+    start = f"{UNIT_DIRECTORIES[0]}/"
     return any(
         path.startswith(start) and path.endswith((f".wants/{unit}", f".requires/{unit}")) and path.count("/") == _DEPTH
         for path in files
@@ -75,7 +75,7 @@ def unit_commands(files: Mapping[str, NodeFile], service: str, directive: str) -
         directive: such as ``ExecStartPre``; an empty value forgets those before it.
     """
     unit = unit_file(files, service)
-    drop_ins = layered(files, (f"{directory}/{service}.service.d" for directory in _DIRECTORIES), ".conf")
+    drop_ins = layered(files, (f"{directory}/{service}.service.d" for directory in UNIT_DIRECTORIES), ".conf")
     commands: list[UnitCommand] = []
     for file in (unit, *drop_ins):
         if file is None or file.content is None:

@@ -121,6 +121,14 @@ def all_modules(facts: NodeFacts) -> frozenset[str] | Unavailable:
     return facts.modules | facts.builtin_modules
 
 
+def has_module(facts: NodeFacts, name: str) -> bool | Unavailable:
+    """Whether a module is there, loaded or built in; unavailable unless both are known."""
+    for modules in (facts.modules, facts.builtin_modules):
+        if isinstance(modules, Unavailable):
+            return modules
+    return any(isinstance(each, frozenset) and name in each for each in (facts.modules, facts.builtin_modules))
+
+
 def _node(identity: Identity) -> Mapping[str, object]:
     def kernel_version() -> object:
         try:

@@ -71,6 +71,10 @@ class Control:
     sources: tuple[str, ...]
     profile: str
 
+    def __hash__(self) -> int:
+        """Controls are looked up by the dozen for each node; two with one id are seldom in one process."""
+        return hash(self.id)
+
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression whose value an audit or a plan needs."""

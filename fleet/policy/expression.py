@@ -116,11 +116,13 @@ class Expression:
         source: as written, without braces.
         names: the top-level names it uses.
         fields: each ``name.field`` or ``name['field']`` it uses, as pairs.
+        reads: the fields and, with None, the names that it uses otherwise: its value follows from these alone.
     """
 
     source: str
     names: frozenset[str] = field(compare=False)
     fields: frozenset[tuple[str, str]] = field(compare=False)
+    reads: tuple[tuple[str, str | None], ...] = field(compare=False)
     _run: Callable[..., Any] = field(compare=False, repr=False)
 
     def evaluate(self, context: Mapping[str, object]) -> Value:
@@ -131,7 +133,7 @@ class Expression:
             ExpressionError: it gives no value; the message says why.
         """
         try:
-            return _plain(self._run(context))
+            return _plain(self._run({name: context[name] for name in self.names if name in context}))
         except FactUnavailableError:
             raise
         except ExpressionError as error:
@@ -163,7 +165,8 @@ def compile_expression(source: str) -> Expression:
         raise ExpressionError("is nested too deeply") from None
     if tree.find(nodes.Call):
         raise ExpressionError(f"'{source}' calls something: only names, operators and filters are available")
-    return Expression(source, frozenset(meta.find_undeclared_variables(tree)), tree_fields, run)
+    names = frozenset(meta.find_undeclared_variables(tree))
+    return Expression(source, names, tree_fields, (*sorted(tree_fields), *_used_whole(tree, names)), run)
 
 
 def embedded_expression(text: str) -> str | None:
@@ -191,6 +194,19 @@ def _fields(tree: nodes.Template) -> Iterator[tuple[str, str]]:
             yield item.node.name, item.arg.value
         elif item.node.name == "sysctl":
             raise jinja2.TemplateSyntaxError("sysctl[…] needs a key in quotes", item.lineno)
+
+
+def _used_whole(tree: nodes.Template, names: frozenset[str]) -> Iterator[tuple[str, None]]:
+    """The names that stand somewhere else than in front of a field."""
+    in_front = [id(attribute.node) for attribute in tree.find_all(nodes.Getattr)]
+    in_front += [
+        id(item.node)
+        for item in tree.find_all(nodes.Getitem)
+        if isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str)
+    ]
+    whole = {name.name for name in tree.find_all(nodes.Name) if id(name) not in in_front}
+    for name in sorted(whole & names):
+        yield name, None
 
 
 def _plain(value: object) -> Value:

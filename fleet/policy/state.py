@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.kernel.boot import BootSet
 from fleet.kernel.outlook import KeyOutlook
@@ -13,9 +14,9 @@ ANY = "any"
 """What is expected of a key whose controls do not apply to the node."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wish:
-    """What one control wants of a key.
+    """What one control wants of a key; nodes that are alike share one.
 
     Attributes:
         expect: what is acceptable; None where the control does not apply.
@@ -27,7 +28,8 @@ class Wish:
     scope: Scope
 
 
-def setting_state(outlook: KeyOutlook, wishes: Sequence[Wish]) -> SettingState:
+@lru_cache(maxsize=4096)
+def setting_state(outlook: KeyOutlook, wishes: tuple[Wish, ...]) -> SettingState:
     """Put a key's states beside what its controls want; there is at least one."""
     expected = dict.fromkeys(wish.expect.describe() for wish in wishes if wish.expect is not None)
     line = outlook.deciding

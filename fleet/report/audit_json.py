@@ -1,12 +1,14 @@
 """An audit as JSON, ``fleet.audit/1``: for scripts, so fields may be added but never change their meaning."""
 
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from fleet.model.finding import (
     Audit,
+    Finding,
     FindingStatus,
     HostAudit,
     HostStatus,
@@ -20,6 +22,9 @@ from fleet.model.finding import (
 from fleet.model.pods import PodRemedy
 from fleet.report.json_text import clean, json_text
 from fleet.report.status import host_counts
+
+# Nodes that are alike share the findings and settings that say the same.
+_MOST_ALIKE = 4096
 
 
 class RunJson(BaseModel):
@@ -190,17 +195,7 @@ def _host(host: HostAudit) -> HostJson:
     return HostJson(
         status=host.status,
         error=None if error is None else ErrorJson(kind=error.kind, message=clean(error.message)),
-        findings=[
-            FindingJson(
-                control=clean(finding.control),
-                title=clean(finding.title),
-                status=finding.status,
-                impact=finding.impact,
-                reason=clean(finding.reason),
-                settings=[*map(clean, finding.settings)],
-            )
-            for finding in host.findings
-        ],
+        findings=[*map(_finding, host.findings)],
         settings={clean(state.key): _setting(state) for state in host.settings},
         protection=None
         if host.protection is None
@@ -210,6 +205,18 @@ def _host(host: HostAudit) -> HostJson:
         },
         pod_remedy=None if host.pod_remedy is None else _pod_remedy(host.pod_remedy),
         node=None if host.node is None else _node(host.node),
+    )
+
+
+@lru_cache(maxsize=_MOST_ALIKE)
+def _finding(finding: Finding) -> FindingJson:
+    return FindingJson(
+        control=clean(finding.control),
+        title=clean(finding.title),
+        status=finding.status,
+        impact=finding.impact,
+        reason=clean(finding.reason),
+        settings=[*map(clean, finding.settings)],
     )
 
 
@@ -228,6 +235,7 @@ def _pod_remedy(remedy: PodRemedy) -> PodRemedyJson:
     )
 
 
+@lru_cache(maxsize=_MOST_ALIKE)
 def _setting(state: SettingState) -> SettingJson:
     return SettingJson(
         live=_value(state.live),
