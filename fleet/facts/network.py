@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Literal
 
@@ -96,13 +97,21 @@ def parse_counters(contents: Mapping[bytes, bytes]) -> dict[str, int]:
     """The counters of interest from /proc/net/snmp and /proc/net/netstat, named as nstat names them."""
     counters = {}
     for path, group in ((b"/proc/net/snmp", b"Tcp:"), (b"/proc/net/netstat", b"TcpExt:")):
-        rows = [line.split() for line in contents.get(path, b"").splitlines() if line.startswith(group)]
+        rows = [line for line in contents.get(path, b"").splitlines() if line.startswith(group)]
         if len(rows) == 2:  # noqa: PLR2004 # one line of names, one of values
-            prefix = group.decode().rstrip(":")
-            for name, value in zip(*rows, strict=False):
-                if (word := name.decode(errors="replace")) in COUNTERS:
-                    counters[prefix + word] = integer(value)
+            values = rows[1].split()
+            for name, index in _columns(rows[0], group):
+                if index < len(values):
+                    counters[name] = integer(values[index])
     return counters
+
+
+@lru_cache(maxsize=64)
+def _columns(names: bytes, group: bytes) -> tuple[tuple[str, int], ...]:
+    """The counters of interest by nstat's name, with their places: kernels of one release have one line of names."""
+    prefix = group.decode().rstrip(":")
+    words = [name.decode(errors="replace") for name in names.split()]
+    return tuple((prefix + word, index) for index, word in enumerate(words) if word in COUNTERS)
 
 
 def parse_conntrack(values: Values, sysctls: Mapping[str, Sysctl], sockets: Sockets, *, uid: int) -> Conntrack:

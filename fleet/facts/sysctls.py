@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fleet.facts.answer import Answer, MalformedError, text
 from fleet.facts.request import key_in_dots
+from fleet.facts.shared import shared
 from fleet.model.facts import Reason, Sysctl, Unavailable
 
 _ROOT = b"/proc/sys/"
 _MOST_VALUE_BYTES = 65_536
+# Nodes have the same keys, and mostly with the same values: one object for all of them.
+_MOST_KEPT = 4096
+_SHORT = 256
 _MODULE_OF = (
     ("net.netfilter.nf_conntrack", "nf_conntrack"),
     ("net.ipv4.vs.", "ip_vs"),
@@ -40,7 +45,7 @@ def join_values(answer: Answer) -> Values:
     refused = set()
     directories = set()
     for record in answer.records(b"values"):
-        kind, access, path = _three(record.strip(b"\n"))
+        kind, access, path = _three(record)
         if kind in {b"value", b"denied", b"absent"}:
             keys[path] = kind, access
         elif kind == b"refused":
@@ -72,20 +77,31 @@ def parse_sysctls(values: Values, *, uid: int, loaded: frozenset[str]) -> dict[s
     """
     sysctls = {}
     for path, (kind, access) in values.keys.items():
-        if not path.startswith(_ROOT):
-            raise MalformedError("a key outside /proc/sys", path)
-        key = key_in_dots(text(path.removeprefix(_ROOT), 512))
-        value: str | Unavailable
+        key = _key(path)
         raw = values.contents.get(path, b"")
         if kind == b"absent":
-            value = _absent(key, loaded)
+            sysctls[key] = Sysctl(key=key, value=_absent(key, loaded), writable=access == b"w")
         elif not raw or len(raw) > _MOST_VALUE_BYTES:
             # The kernel ends even an empty value with a line break: nothing at all is a failed read.
-            value = denied(uid)
+            sysctls[key] = Sysctl(key=key, value=denied(uid), writable=access == b"w")
         else:
-            value = b" ".join(raw.split()).decode(errors="backslashreplace")
-        sysctls[key] = Sysctl(key=key, value=value, writable=access == b"w")
+            read = _shared_sysctl if len(raw) <= _SHORT else _sysctl
+            sysctls[key] = read(key, raw, writable=access == b"w")
     return sysctls
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _key(path: bytes) -> str:
+    if not path.startswith(_ROOT):
+        raise MalformedError("a key outside /proc/sys", path)
+    return key_in_dots(text(path.removeprefix(_ROOT), 512))
+
+
+def _sysctl(key: str, raw: bytes, *, writable: bool) -> Sysctl:
+    return Sysctl(key=key, value=b" ".join(raw.split()).decode(errors="backslashreplace"), writable=writable)
+
+
+_shared_sysctl = lru_cache(maxsize=_MOST_KEPT)(_sysctl)
 
 
 def parse_modules(
@@ -101,14 +117,14 @@ def parse_modules(
     loaded: frozenset[str] | Unavailable
     raw = values.contents.get(b"/proc/modules")
     if raw is not None:
-        loaded = frozenset(text(line.split(b" ", 1)[0], 128) for line in raw.splitlines())
+        loaded = shared(frozenset(text(line.split(b" ", 1)[0], 128) for line in raw.splitlines()))
     else:
         loaded = frozenset() if static else Unavailable(Reason.UNREADABLE, "/proc/modules")
     path = b"/lib/modules/" + release + b"/modules.builtin"
     raw = values.contents.get(path)
     if raw is not None:
         names = raw.replace(b"-", b"_").split()
-        return loaded, frozenset(text(name[name.rfind(b"/") + 1 :].split(b".", 1)[0], 128) for name in names)
+        return loaded, shared(frozenset(text(name[name.rfind(b"/") + 1 :].split(b".", 1)[0], 128) for name in names))
     if values.module_directories - {b"*"} and not isinstance(loaded, Unavailable):
         return loaded, frozenset(text(name, 128) for name in values.module_directories) - loaded
     return loaded, Unavailable(Reason.UNREADABLE, text(path))
@@ -126,8 +142,9 @@ def _absent(key: str, loaded: frozenset[str]) -> Unavailable:
     return Unavailable(Reason.ABSENT)
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def _three(record: bytes) -> tuple[bytes, bytes, bytes]:
-    parts = record.split(b" ", 2)
+    parts = record.strip(b"\n").split(b" ", 2)
     if len(parts) != 3:  # noqa: PLR2004 # kind, access and path, as the name of the function says
         raise MalformedError("an unfinished record", record)
     return parts[0], parts[1], parts[2]

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from fleet.facts.answer import Answer, MalformedError, text
 from fleet.facts.masking import mask_command_line, mask_ini, mask_json, mask_text, mask_yaml
+from fleet.facts.shared import shared_file
 from fleet.model.facts import NodeFile, NodeFileKind
 
 # As in probe.sh.
@@ -95,12 +96,14 @@ def _file(path: str, kind: bytes | None, link: str | None, contents: dict[str, b
             content, note, kind = None, "could not be read", b"unreadable"
     elif kind == b"unreadable" and link is not None:
         note = "could not be read"
-    return NodeFile(
-        path=path,
-        kind="link" if link is not None or kind is None else _KINDS[kind],
-        link=link,
-        content=content,
-        note=note,
+    return shared_file(
+        NodeFile(
+            path=path,
+            kind="link" if link is not None or kind is None else _KINDS[kind],
+            link=link,
+            content=content,
+            note=note,
+        )
     )
 
 
