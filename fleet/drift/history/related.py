@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, Engine, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from fleet.drift.history.database import told_of
 from fleet.drift.history.location import HistoryLocation
@@ -63,14 +63,15 @@ class Related:
             base = _row(session, run_id)
             # Half of all hosts that are in either are in both.
             alike = _compared(base).having(3 * _shared(base) >= func.count() + _number_of_hosts(base))
-            rows = _newest_first(select(RunRow)).where(RunRow.id.in_(alike), RunRow.started <= base.started)
+            looks = select(RunRow).where(RunRow.id.in_(alike), RunRow.started <= base.started, RunRow.point.has())
+            rows = _newest_first(looks).options(joinedload(RunRow.point)).limit(MOST_POINTS)
             return tuple(
                 TrendPoint(
                     run_id=row.run_id,
                     started=row.started,
                     **{name: getattr(row.point, name) for name in POINT_NUMBERS},
                 )
-                for row in reversed(session.scalars(rows.where(RunRow.point.has()).limit(MOST_POINTS)).all())
+                for row in reversed(session.scalars(rows).all())
             )
 
     def done_before(self, run_id: str) -> tuple[str, ...]:
