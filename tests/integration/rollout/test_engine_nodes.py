@@ -58,7 +58,7 @@ class Site:
             return apply(fleet, request, watcher, watcher.stop)
 
     def resume(self) -> RunResult:
-        run = runs(self.state_dir)[0].result.run_id
+        run = runs(self.state_dir)[0][0].result.run_id
         request = ResumeRequest(run_id=run, state_dir=self.state_dir, who="me@here", policy=self.policy)
         with self.fleet() as fleet:
             return resume(fleet, request, Watcher(), threading.Event())
@@ -151,7 +151,7 @@ def test_a_run_whose_controller_ends_is_undone_by_the_nodes_and_rolled_out_again
         patch.setattr("fleet.rollout.batch.Batch.confirm", gone)
         site.apply()
     assert site.live() == [site.value] * 2 + live[2:]
-    assert [each.result.status for each in runs(site.state_dir)] == ["running"]
+    assert [each.result.status for each in runs(site.state_dir)[0]] == ["running"]
     for name in site.names[:2]:
         site.on(name, "while [ -e /var/lib/fleet/pending ]; do sleep 0.2; done")
     assert site.live() == live

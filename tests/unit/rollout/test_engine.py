@@ -348,7 +348,7 @@ def test_outside_of_every_window_nothing_is_begun(
     open_now = iter([False])
     with pytest.raises(UsageError, match="no maintenance window is open: nothing was changed"):
         carry_out(nodes, plan(names(3), ONE_BY_ONE), tmp_path)
-    assert len(runs(tmp_path)) == 1
+    assert len(runs(tmp_path)[0]) == 1
 
 
 def test_a_configuration_that_breaks_during_the_run_leaves_nothing_unsaid(fake_nodes: Make, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def carry_out(
 
 def go_on(nodes: FakeNodes, state_dir: Path, watcher: Watcher | None = None) -> RunResult:
     watcher = watcher or Watcher()
-    [run] = [each.result.run_id for each in runs(state_dir)]
+    [run] = [each.result.run_id for each in runs(state_dir)[0]]
     with nodes.fleet() as fleet:
         result = resume(fleet, ResumeRequest(run_id=run, state_dir=state_dir, who="you"), watcher, watcher.stop)
     assert read_journal(run_directory(state_dir, run))[0].result == result
@@ -82,7 +82,7 @@ def test_killed_at_any_line_the_run_is_finished_by_another_controller(
             die_at(patch, count, after_writing=after_writing)
             with pytest.raises(Killed):
                 carry_out(nodes, state_dir)
-        [cut_off] = runs(state_dir)
+        [cut_off], _ = runs(state_dir)
         assert (cut_off.result.status, cut_off.active) == ("running", False)
         if late:
             nodes.let_time_pass()

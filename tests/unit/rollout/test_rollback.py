@@ -49,7 +49,7 @@ def test_a_run_is_taken_back_on_every_host_that_it_changed(fake_nodes: Make, tmp
     )
     assert {node.value for node in nodes.nodes.values()} == {WAS}
     assert result.hosts["n001"].changes[0].status == "undone"
-    assert [each.result.kind for each in runs(tmp_path)] == ["rollback", "apply"]
+    assert [each.result.kind for each in runs(tmp_path)[0]] == ["rollback", "apply"]
     assert plan_of(result.run_id, tmp_path) == plan_of(done.run_id, tmp_path)
 
 
@@ -69,7 +69,7 @@ def test_only_the_hosts_that_are_meant(fake_nodes: Make, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="is not about the host n9"):
         take_back(nodes, tmp_path, done.run_id, "n9")
     with pytest.raises(UsageError, match="is a rollback, which cannot be taken back"):
-        take_back(nodes, tmp_path, runs(tmp_path)[0].result.run_id)
+        take_back(nodes, tmp_path, runs(tmp_path)[0][0].result.run_id)
 
 
 def test_hosts_whose_end_is_not_known_are_taken_back_too(fake_nodes: Make, tmp_path: Path) -> None:
