@@ -129,7 +129,8 @@ def test_programs_never_apply_the_files_of_the_node_as_a_whole() -> None:
         module("../x"),
         module("-r"),
         module("a b"),
-        unit("x.timer", "enabled"),
+        unit("x.socket", "enabled"),
+        unit("x.timer", "restarted"),
         unit("--now.service", "enabled"),
         unit("x.service", "masked"),
         unit("k3s.service", "restarted"),
@@ -159,6 +160,11 @@ def test_a_service_may_be_named_with_and_without_its_suffix() -> None:
         assert "change_unit k3s.service restarted" in calls(
             apply_program(NONCE, job(restart=(name,)), plan(unit("k3s.service", "restarted")))
         )
+
+
+def test_the_timer_of_the_checker_may_always_be_started_again() -> None:
+    program = apply_program(NONCE, job(), plan(unit("fleet-check.timer", "restarted")))
+    assert "change_unit fleet-check.timer restarted" in calls(program)
 
 
 def test_a_part_of_a_second_is_a_second_more() -> None:
