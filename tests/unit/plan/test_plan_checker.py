@@ -249,5 +249,5 @@ def test_a_file_that_the_node_does_not_see_change_is_a_risk(tmp_path: Path) -> N
 
 def test_every_metric_of_the_checker_is_explained() -> None:
     written = {name.decode() for name in re.findall(rb'family\("(\w+)"', checker_script())}
-    page = (ROOT / "docs" / "on-node.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert written == set(re.findall(r"`(fleet_node_\w+)`", page))
