@@ -45,7 +45,9 @@ look_at() {
 
 # Gathers what the awk program below compares, as files in $work.
 gather() {
-  probe_processes >"$work/processes"
+  held=
+  probe_processes
+  print_held >"$work/processes"
   probe_profiles
   probe_ufw
   probe_ipvs
