@@ -248,7 +248,7 @@ def probes(world: World, chance: random.Random) -> Steps:
     """A health check that hangs up, as a kubelet's tcpSocket probe does, and a server that writes a log."""
     backend, _ = listen(world)
     others = connect(world, backend, chance.randint(1, 5), dialer=CLIENT)
-    every, log = chance.uniform(2.0, 2.4), []
+    every, log = chance.uniform(3.0, 3.5), []
     yield
     start = time.monotonic()
     for beat in range(5):
