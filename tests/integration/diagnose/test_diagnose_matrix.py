@@ -20,7 +20,7 @@ from fleet.prove.inside.filling import MOST_ENTRIES
 from fleet.prove.scenario import BUILD_ONLY
 
 # They mostly wait.
-AT_ONCE = 6
+AT_ONCE = 10
 FULL = "table full"
 TESTS = Path(__file__).parents[2]
 NAMED = ("confirmed", "likely")
