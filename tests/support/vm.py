@@ -72,13 +72,28 @@ def plant(lab: vm.VmLab, machine: str, planting: Planting) -> None:
 def live(lab: vm.VmLab, machine: str, keys: Iterable[str]) -> dict[str, str]:
     """The values of those keys that are there, as procps and ipvsadm read them: none of fleet's own reading."""
     wanted = list(keys)
-    names = " ".join(key for key in wanted if not key.startswith("ipvs."))
-    read = command(lab, machine, f"sysctl -e {names}; ! grep -q '^ip_vs ' /proc/modules || ipvsadm -l --timeout")
+    return _values(wanted, command(lab, machine, _reading(wanted)))
+
+
+def live_around(lab: vm.VmLab, machine: str, keys: Iterable[str], line: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The values as `live` has them, before and after a command line."""
+    wanted = list(keys)
+    read = _reading(wanted)
+    before, after = command(lab, machine, f"{read}; {line}; echo {_NONCE}; {read}").split(_NONCE)
+    return _values(wanted, before), _values(wanted, after)
+
+
+def _reading(keys: list[str]) -> str:
+    names = " ".join(key for key in keys if not key.startswith("ipvs."))
+    return f"sysctl -e {names}; if grep -q '^ip_vs ' /proc/modules; then ipvsadm -l --timeout; fi"
+
+
+def _values(keys: list[str], read: str) -> dict[str, str]:
     values = dict(line.split(" = ", 1) for line in read.splitlines() if " = " in line)
     timeouts = re.search(r"\(tcp tcpfin udp\): (\d+) (\d+) (\d+)", read)
     if timeouts:
         values |= zip(("ipvs.tcp_timeout", "ipvs.tcp_fin_timeout", "ipvs.udp_timeout"), timeouts.groups(), strict=True)
-    return {key: values[key] for key in wanted if key in values}
+    return {key: values[key] for key in keys if key in values}
 
 
 def own_playbook(folder: Path, keys: Iterable[str]) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.vm import audited, command, live, own_playbook, plant
+from support.vm import audited, live_around, own_playbook, plant
 from support.vm_trees import KEYS, NOT_FORETOLD, TREES
 
 from fleet.kernel.values import equal
@@ -38,8 +38,7 @@ def untouched(lab: vm.VmLab, playbook: Path) -> dict[str, str]:
     """What the kernel itself has chosen on this machine, with every module loaded."""
     machine = lab.machines[0].name
     keys = [state.key for state in audited(lab, machine, playbook).settings]
-    command(lab, machine, LOAD_ALL)
-    return live(lab, machine, keys)
+    return live_around(lab, machine, keys, LOAD_ALL)[1]
 
 
 @pytest.mark.parametrize("tree", TREES)
@@ -55,10 +54,7 @@ def test_every_predicted_value_is_there_after_the_reboot(  # noqa: PLR0913, PLR0
     plant(lab, machine, TREES[tree](random.Random(SEED)))  # noqa: S311 - repeatable variety, not a secret
     predicted = {state.key: state for state in audited(lab, machine, playbook).settings}
     vm.reboot(lab, machine)
-    booted = live(lab, machine, predicted)
-    command(lab, machine, LOAD_ALL)
-    loaded = live(lab, machine, predicted)
-
+    booted, loaded = live_around(lab, machine, predicted, LOAD_ALL)
     rows: list[str] = []
     wrong: list[str] = []
     left_open: set[str] = set()

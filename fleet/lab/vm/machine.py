@@ -8,7 +8,7 @@ from fleet.lab.vm.record import machine_paths
 from fleet.lab.vm.ssh import run
 from fleet.model.errors import LabError
 
-_BOOTED_WITHIN = 180.0
+_BOOTED_WITHIN = 300.0
 
 
 def power_cut(lab: VmLab, name: str) -> None:

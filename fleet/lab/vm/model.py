@@ -37,7 +37,7 @@ class VmRequest:
     release: Release = "bookworm"
     memory_mib: int = 256
     cores: int = 1
-    ready_within: float = 180.0
+    ready_within: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
