@@ -13,8 +13,19 @@ from support.prometheus import promtool
 
 from fleet.report.metric_names import METRICS
 
-MONITORING = Path(__file__).parents[3] / "monitoring"
-LABELS = {metric.name: {*metric.labels, "instance", "job"} for metric in METRICS}
+ROOT = Path(__file__).parents[3]
+MONITORING = ROOT / "monitoring"
+# What nodes write themselves, by the page that the tests of their checker hold to it.
+ON_NODES = {
+    name: re.findall(r"`(\w+)`", labels)
+    for name, labels in re.findall(
+        r"^\| `(fleet_node_\w+)` \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE
+    )
+}
+LABELS = {
+    name: {*labels, "instance", "job"}
+    for name, labels in ({metric.name: metric.labels for metric in METRICS} | ON_NODES).items()
+}
 
 
 def test_promtool_accepts_the_alert_rules_and_they_alert_when_they_should() -> None:
@@ -42,7 +53,7 @@ def test_promtool_accepts_each_query_of_the_dashboard(tmp_path: Path) -> None:
     assert f"{len(found)} rules found" in promtool("check", "rules", "--lint=none", str(file))
 
 
-@pytest.mark.parametrize("metric", LABELS)
+@pytest.mark.parametrize("metric", [metric.name for metric in METRICS])
 def test_each_metric_is_shown_or_alerts(metric: str) -> None:
     everything = " ".join([*queries(), *(rule["expr"] for rule in rules())])
     assert re.search(rf"\b{metric}\b", everything)
@@ -71,8 +82,8 @@ def test_panels_of_the_dashboard_have_their_own_place_and_number() -> None:
 
 
 def rules() -> list[Any]:
-    [group] = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]
-    return list(group["rules"])
+    groups = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def dashboard() -> Any:  # noqa: ANN401 JSON
