@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -90,7 +91,8 @@ def test_a_program_that_is_killed_is_told_and_leaves_nothing(*, as_root: bool, m
     def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 as it is called
         process = started(*arguments, **options)
         children.append(process.pid)
-        process.kill()
+        # All of it: a child that unshare has just made does not know yet that it should end with it.
+        os.killpg(process.pid, signal.SIGKILL)
         return process
 
     monkeypatch.setattr(bench_module.subprocess, "Popen", start)
