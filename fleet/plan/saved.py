@@ -102,8 +102,8 @@ def plan_from(text: bytes | str, where: str) -> Plan:
         document = PlanJson.model_validate_json(text)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        message = printable(f"is no plan: {where}: {first['msg']}", 300)
+        place = ".".join(map(str, first["loc"])) or "the file"
+        message = printable(f"is no plan: {place}: {first['msg']}", 300)
         raise DocumentError(message, path=where, hint="make it with fleet plan --out") from None
     if _digest({name: value for name, value in json.loads(text).items() if name != "digest"}) != document.digest:
         hint = "make a new plan, and have it reviewed"
