@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from support.cli import FLEET
 from support.probe import NONCE, SHELLS
 
 from fleet.diagnose.capture import judge_capture, read_capture
@@ -74,7 +75,7 @@ def test_without_root_it_says_so() -> None:
 @pytest.mark.root
 @pytest.mark.parametrize("tool", HIDDEN)
 def test_diagnose_captures_between_its_readings(tool: str, tmp_path: Path) -> None:
-    command = f"{HIDDEN[tool]}{_TRAFFIC} exec fleet diagnose --local --for 1 --capture tcp -f json --history none"
+    command = f"{HIDDEN[tool]}{_TRAFFIC} exec '{FLEET}' diagnose --local --for 1 --capture tcp -f json --history none"
     done = subprocess.run(
         [*_NODE, command], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=90, cwd=tmp_path
     )
