@@ -30,6 +30,7 @@ from fleet.report.status import exit_code
 from fleet.report.terminal import render_audit, render_summary
 from fleet.report.trend import trend_point
 from fleet.runner.audit import audit as audit_hosts
+from fleet.runner.choice import Runner, choose
 from fleet.runner.closer import Look
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
@@ -77,6 +78,7 @@ def audit(
     history: options.HistoryOption = None,
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.RunnerOption = Runner.AUTO,
 ) -> None:
     """Compare each node with a playbook. Nothing is changed.
 
@@ -88,12 +90,20 @@ def audit(
     kept = history_location(history, state_dir)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local)
     asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}
     looks = [look for look, wanted in asked.items() if wanted]
     with recorded("audit", kept, playbook=playbook, digest=policy.digest) as record:
         with (
             host_progress("auditing", len(chosen.names)) as progress,
-            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+            Fleet(
+                chosen.inventory,
+                chosen.transport,
+                settings=settings,
+                workers=workers,
+                progress=progress,
+                shards=shards,
+            ) as fleet,
         ):
             result = audit_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, looks=looks, run_id=record.run_id

@@ -31,6 +31,7 @@ from fleet.report.status import EXIT_HOST_NOT_CHECKED
 from fleet.report.trend import trend_point
 from fleet.runner.audit import NOTHING_MORE
 from fleet.runner.audit import audit as audit_hosts
+from fleet.runner.choice import Runner, choose
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 
@@ -62,6 +63,7 @@ def drift(
     history_url: options.HistoryOption = None,
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.RunnerOption = Runner.AUTO,
 ) -> None:
     """Tell what differs from a playbook and from the last confirmed run, since when, and why. Nothing is changed.
 
@@ -75,6 +77,7 @@ def drift(
     targets = load_targets(notify_file, notify or (), os.environ)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local)
     with recorded("drift", kept, playbook=playbook, digest=policy.digest) as record:
         try:
             history = record.history()
@@ -84,7 +87,14 @@ def drift(
             history, more = None, NOTHING_MORE
         with (
             host_progress("checking", len(chosen.names)) as progress,
-            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+            Fleet(
+                chosen.inventory,
+                chosen.transport,
+                settings=settings,
+                workers=workers,
+                progress=progress,
+                shards=shards,
+            ) as fleet,
         ):
             audit = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, more=more, run_id=record.run_id)
         result, is_remembered = check(audit, policy, history)

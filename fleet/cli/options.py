@@ -15,6 +15,7 @@ import typer
 from fleet.model.connection import TimeLimits
 from fleet.model.errors import UsageError
 from fleet.model.secret import Secret
+from fleet.runner.choice import Runner
 from fleet.runner.connection import (
     CREDENTIAL_VARIABLES,
     ConnectionSettings,
@@ -50,6 +51,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write the result to a file.")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=1000, metavar="N", help="Hosts at a time.")]
+RunnerOption = Annotated[
+    Runner, typer.Option("--runner", help="Visit hosts from threads or processes; auto takes what is sooner done.")
+]
 LocalOption = Annotated[bool, typer.Option("--local", help="This machine, without SSH and without an inventory.")]
 VerboseOption = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Details of what is not as expected; twice: of everything.")

@@ -48,9 +48,16 @@ class DocumentError(UsageError):
         self.column = column
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _document_error, (self.message, self.path, self.line, self.column, self.hint)
+
     def __str__(self) -> str:
         position = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
         return f"{position}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+def _document_error(message: str, path: str, line: int | None, column: int | None, hint: str) -> DocumentError:
+    return DocumentError(message, path=path, line=line, column=column, hint=hint)
 
 
 class LabError(FleetError):
@@ -59,6 +66,10 @@ class LabError(FleetError):
 
 class ProofError(FleetError):
     """The reset cannot be reproduced on this machine."""
+
+
+class InternalError(Exception):
+    """A bug of ours, or an accident of our own processes, in words that can go from one process to another."""
 
 
 class HostError(FleetError):
@@ -80,6 +91,14 @@ class HostError(FleetError):
 
     def __str__(self) -> str:
         return f"{self.message}: {self.advice}" if self.advice else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are else made anew from their text alone, on the way from one process to another.
+        return _host_error, (type(self), self.host, self.message, self.advice)
+
+
+def _host_error(leaf: "type[HostError]", host: str, message: str, advice: str) -> "HostError":
+    return leaf(host, message, advice=advice)
 
 
 class UnreachableError(HostError):

@@ -144,6 +144,10 @@ class Expression:
     def __str__(self) -> str:
         return self.source
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # What Jinja2 has compiled cannot be sent to another process; its source can.
+        return compile_expression, (self.source,)
+
 
 def compile_expression(source: str) -> Expression:
     """Read one expression, without braces.

@@ -1,9 +1,8 @@
 """Read every host once and hold it against a playbook."""
 
-import traceback
 from collections.abc import Collection
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from secrets import token_hex
 
 from fleet import __version__
@@ -17,6 +16,7 @@ from fleet.policy import HostView, Policy, evaluate, needed_files, needed_keys
 from fleet.report.status import host_status
 from fleet.runner.closer import Look, look_closer
 from fleet.runner.fleet import Fleet
+from fleet.runner.shards import internal_error
 from fleet.transport import Command, Connection
 
 NOTHING_MORE = ProbeRequest(keys=())
@@ -35,6 +35,38 @@ def read_facts(host: HostView, connection: Connection, request: ProbeRequest) ->
     if unanswered := {key_in_dots(key) for key in request.keys} - facts.sysctls.keys():
         raise ProtocolError(host.name, f"the answer lacks {min(unanswered)}, which was asked for")
     return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditJob:
+    """The audit of one host over its connection; it can be sent to another process.
+
+    Attributes:
+        request: what is read.
+        looks: what else to look at, at one command more each.
+        today: the day that exceptions are held against.
+    """
+
+    policy: Policy
+    request: ProbeRequest
+    looks: tuple[Look, ...]
+    today: date
+
+    def __call__(self, host: HostView, connection: Connection) -> HostAudit:
+        facts = read_facts(host, connection, self.request)
+        seen = evaluate(self.policy, facts, host=host, today=self.today)
+        closer = look_closer(self.looks, host.name, connection, facts)
+        findings = seen.findings + closer.findings
+        return HostAudit(
+            name=host.name,
+            status=host_status(findings),
+            findings=findings,
+            settings=seen.settings,
+            protection=seen.protection,
+            pod_remedy=closer.pod_remedy,
+            node=summarise(facts),
+            facts=facts,
+        )
 
 
 def audit(  # noqa: PLR0913 each is of the whole run
@@ -58,23 +90,8 @@ def audit(  # noqa: PLR0913 each is of the whole run
     started = datetime.now(UTC)
     request = ProbeRequest(keys=(*needed_keys(policy), *more.keys), files=(*needed_files(policy), *more.files))
 
-    def check(host: HostView, connection: Connection) -> HostAudit:
-        facts = read_facts(host, connection, request)
-        seen = evaluate(policy, facts, host=host, today=started.date())
-        closer = look_closer(looks, host.name, connection, facts)
-        findings = seen.findings + closer.findings
-        return HostAudit(
-            name=host.name,
-            status=host_status(findings),
-            findings=findings,
-            settings=seen.settings,
-            protection=seen.protection,
-            pod_remedy=closer.pod_remedy,
-            node=summarise(facts),
-            facts=facts,
-        )
-
-    outcomes = fleet.run(check, hosts=hosts)
+    job = AuditJob(policy=policy, request=request, looks=tuple(looks), today=started.date())
+    outcomes = fleet.run(job, hosts=hosts)
     return Audit(
         run_id=run_id or new_run_id(),
         started=iso(started),
@@ -92,9 +109,7 @@ def failure(error: Exception) -> Failure:
     """What a result says of a host that could not be read; of a bug of ours, where it is."""
     if isinstance(error, HostError):
         return Failure(kind=error.kind, message=str(error))
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    return Failure(kind="internal", message=f"{type(error).__name__} at {where}: this is a bug in fleet")
+    return Failure(kind="internal", message=str(internal_error(error)))
 
 
 def iso(moment: datetime) -> str:

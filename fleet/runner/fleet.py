@@ -11,6 +11,7 @@ from nornir.core import Nornir
 from nornir.core.configuration import Config
 from nornir.core.inventory import Host, Inventory
 from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.plugins.runners import RunnerPlugin
 from nornir.core.processor import Processors
 from nornir.core.task import AggregatedResult, MultiResult, Result, Task
 
@@ -18,6 +19,7 @@ from fleet.model.errors import HostError, UsageError
 from fleet.policy import HostView
 from fleet.runner.connection import CONFIG_KEY, ConnectionSettings, FleetConnection, RunContext
 from fleet.runner.inventory import CONNECTION, host_view
+from fleet.runner.shards import ShardedRunner, Shards
 from fleet.runner.threads import InterruptibleRunner
 from fleet.transport import Connection, Transport
 
@@ -44,6 +46,7 @@ class Fleet:
         inventory: of nornir; hosts are visited in its order.
         transport: closed with the fleet.
         workers: hosts in flight at most.
+        shards: processes that visit the hosts; None visits them in threads of this one.
         keep_open: a connection stays open for the next job, until the fleet is closed or a job fails on it.
     """
 
@@ -56,11 +59,13 @@ class Fleet:
         workers: int = DEFAULT_WORKERS,
         progress: Progress | None = None,
         keep_open: bool = False,
+        shards: Shards | None = None,
     ) -> None:
         ConnectionPluginRegister.register(CONNECTION, FleetConnection)
         self._transport = transport
         self._workers = workers
         self._keep_open = keep_open
+        self._shards = shards
         self._context = RunContext(transport=transport, settings=settings or ConnectionSettings())
         self._nornir = Nornir(
             inventory=inventory,
@@ -86,7 +91,7 @@ class Fleet:
         """Open each host's one connection, do the job over it, and close it unless connections are kept open.
 
         Args:
-            job: called in a worker thread.
+            job: called in a worker thread; with shards in another process, to which it is sent.
             hosts: names to visit; None visits all.
             stop: once set, no further host is visited; those in flight end, and the others are not in the result.
 
@@ -120,7 +125,12 @@ class Fleet:
                     host.close_connections()
 
         wanted = self._nornir.inventory.hosts.keys() if hosts is None else frozenset(hosts)
-        stoppable = self._nornir.with_runner(InterruptibleRunner(self._workers, stop))
+        runner: RunnerPlugin = (
+            InterruptibleRunner(self._workers, stop)
+            if self._shards is None
+            else ShardedRunner(self._shards, job, self._context.settings, stop)
+        )
+        stoppable = self._nornir.with_runner(runner)
         selected = stoppable.filter(filter_func=lambda host: host.name in wanted)
         # A host that failed an earlier job is visited again: whoever runs the job decides, not nornir's memory.
         results = selected.run(visit, on_failed=True)

@@ -1,0 +1,165 @@
+"""Hosts shared out to processes of this machine, as one interpreter computes on one core only.
+
+Work and credentials reach a process through its pipe alone: not by a file, an argument or the environment.
+"""
+
+import os
+import pickle
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from threading import Event, Lock
+
+from fleet.model.errors import InternalError
+from fleet.runner.shards import Job, Visit, internal_error, visit_one
+from fleet.transport import SshTransport, Transport
+
+_POLL = 0.2
+_END_SECONDS = 5.0
+
+
+class Processes:
+    """Implements `fleet.runner.shards.Shards`: each process takes its next host when it is done with one.
+
+    Args:
+        processes: how many.
+        workers: hosts in flight at most, in all of them together; no process is started that would have none.
+        transport: makes the transport of each process.
+    """
+
+    def __init__(self, *, processes: int, workers: int, transport: Callable[[], Transport] = SshTransport) -> None:
+        self._count = min(processes, workers)
+        self._workers = workers
+        self._transport = transport
+
+    def visit(
+        self, job: Job, visits: Sequence[Visit], *, started: Callable[[str], None], stop: Event
+    ) -> Iterator[tuple[str, object]]:
+        """Visit hosts; those of a process that dies are visited once more, by the one that takes its place."""
+        waiting = deque(visits)
+        lost_once: set[str] = set()
+        count = min(self._count, len(visits))
+        # The first ones take what is left over.
+        sizes = [self._workers // count + (number < self._workers % count) for number in range(count)]
+        members: list[_Member] = []
+
+        def feed(member: _Member) -> None:
+            while waiting and len(member.visits) < member.size and not stop.is_set():
+                each = waiting.popleft()
+                member.visits[each.host.name] = each
+                if each.host.name not in lost_once:
+                    started(each.host.name)
+                member.send(each)
+
+        has_ended = False
+        try:
+            for size in sizes:
+                members.append(_start(job, self._transport, size))
+                feed(members[-1])
+            while any(member.visits for member in members):
+                for pipe in wait([member.pipe for member in members], timeout=_POLL):
+                    member = next(each for each in members if each.pipe is pipe)
+                    try:
+                        name, outcome = member.pipe.recv()
+                    except (EOFError, ConnectionResetError):
+                        code = member.end(at_once=True)
+                        for name, each in member.visits.items():
+                            if name in lost_once:
+                                yield name, _lost(code)
+                            else:
+                                lost_once.add(name)
+                                waiting.appendleft(each)
+                        members.remove(member)
+                        members.append(member := _start(job, self._transport, member.size))
+                    else:
+                        del member.visits[name]
+                        yield name, outcome
+                    feed(member)
+            has_ended = True
+        finally:
+            for member in members:
+                member.end(at_once=not has_ended)
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A process, and the hosts it has in hand."""
+
+    process: BaseProcess
+    pipe: Pipe
+    size: int
+    visits: dict[str, Visit] = field(default_factory=dict)
+
+    def send(self, visit: Visit) -> None:
+        try:
+            self.pipe.send(visit)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # It has died, and the end of its pipe, which is read next, says so.
+
+    def end(self, *, at_once: bool) -> int | None:
+        """Let it close what it has open, or kill it; tell its exit code."""
+        if not at_once:
+            try:
+                self.pipe.send(None)
+            except (BrokenPipeError, ConnectionResetError):
+                at_once = True
+            self.process.join(_END_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        return self.process.exitcode
+
+
+def _start(job: Job, transport: Callable[[], Transport], size: int) -> _Member:
+    # Fresh processes: threads of ours may hold locks, which a fork would copy locked.
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, job, transport, size), name="fleet-shard", daemon=True)
+    # Ctrl-C comes to the whole group, and is ours to act on: they inherit the mask.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+    return _Member(process=process, pipe=ours, size=size)
+
+
+def _lost(code: int | None) -> InternalError:
+    return InternalError(
+        f"two processes that visited it have died, the last with exit code {code}: "
+        "see whether memory is short (dmesg), use fewer --workers, or --runner threads"
+    )
+
+
+def _serve(pipe: Pipe, job: Job, new_transport: Callable[[], Transport], size: int) -> None:
+    """Visit the hosts that come through the pipe, until it says that there are no more."""
+    sending = Lock()
+    transport = new_transport()
+
+    def work(visit: Visit) -> None:
+        outcome = visit_one(job, visit, transport)
+        try:
+            answer = pickle.dumps((visit.host.name, outcome))
+        except Exception as error:  # noqa: BLE001 anything that a result holds may refuse
+            answer = pickle.dumps((visit.host.name, internal_error(error)))
+        with sending:
+            pipe.send_bytes(answer)
+
+    with ThreadPoolExecutor(size, thread_name_prefix="fleet-worker") as pool:
+        while True:
+            try:
+                visit = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                os._exit(1)  # Whoever asked is gone.
+            if visit is None:
+                break
+            pool.submit(work, visit)
+    transport.close()
