@@ -42,49 +42,74 @@ class Processes:
         self, job: Job, visits: Sequence[Visit], *, started: Callable[[str], None], stop: Event
     ) -> Iterator[tuple[str, object]]:
         """Visit hosts; those of a process that dies are visited once more, by the one that takes its place."""
-        waiting = deque(visits)
-        lost_once: set[str] = set()
         count = min(self._count, len(visits))
         # The first ones take what is left over.
         sizes = [self._workers // count + (number < self._workers % count) for number in range(count)]
-        members: list[_Member] = []
-
-        def feed(member: _Member) -> None:
-            while waiting and len(member.visits) < member.size and not stop.is_set():
-                each = waiting.popleft()
-                member.visits[each.host.name] = each
-                if each.host.name not in lost_once:
-                    started(each.host.name)
-                member.send(each)
-
-        has_ended = False
+        run = _Run(job=job, transport=self._transport, waiting=deque(visits), started=started, stop=stop)
+        is_done = False
         try:
             for size in sizes:
-                members.append(_start(job, self._transport, size))
-                feed(members[-1])
-            while any(member.visits for member in members):
-                for pipe in wait([member.pipe for member in members], timeout=_POLL):
-                    member = next(each for each in members if each.pipe is pipe)
-                    try:
-                        name, outcome = member.pipe.recv()
-                    except (EOFError, ConnectionResetError):
-                        code = member.end(at_once=True)
-                        for name, each in member.visits.items():
-                            if name in lost_once:
-                                yield name, _lost(code)
-                            else:
-                                lost_once.add(name)
-                                waiting.appendleft(each)
-                        members.remove(member)
-                        members.append(member := _start(job, self._transport, member.size))
-                    else:
-                        del member.visits[name]
-                        yield name, outcome
-                    feed(member)
-            has_ended = True
+                run.add(size)
+            while run.is_going():
+                yield from run.answers()
+            is_done = True
         finally:
-            for member in members:
-                member.end(at_once=not has_ended)
+            for member in run.members:
+                member.end(at_once=not is_done)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The hosts that wait, and the processes that visit the others."""
+
+    job: Job
+    transport: Callable[[], Transport]
+    waiting: deque[Visit]
+    started: Callable[[str], None]
+    stop: Event
+    members: list["_Member"] = field(default_factory=list)
+    lost_once: set[str] = field(default_factory=set)
+
+    def add(self, size: int) -> None:
+        member = _start(self.job, self.transport, size)
+        self.members.append(member)
+        self._feed(member)
+
+    def is_going(self) -> bool:
+        return any(member.visits for member in self.members)
+
+    def answers(self) -> Iterator[tuple[str, object]]:
+        """Give what has come, if anything came in a moment, and hand out further hosts."""
+        for pipe in wait([member.pipe for member in self.members], timeout=_POLL):
+            member = next(each for each in self.members if each.pipe is pipe)
+            try:
+                name, outcome = member.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                yield from self._replace(member)
+            else:
+                del member.visits[name]
+                yield name, outcome
+                self._feed(member)
+
+    def _feed(self, member: "_Member") -> None:
+        while self.waiting and len(member.visits) < member.size and not self.stop.is_set():
+            visit = self.waiting.popleft()
+            member.visits[visit.host.name] = visit
+            if visit.host.name not in self.lost_once:
+                self.started(visit.host.name)
+            member.send(visit)
+
+    def _replace(self, member: "_Member") -> Iterator[tuple[str, object]]:
+        """Put another process in the place of one that died; a host that was in hand twice is given up."""
+        code = member.end(at_once=True)
+        self.members.remove(member)
+        for name, visit in member.visits.items():
+            if name in self.lost_once:
+                yield name, _lost(code)
+            else:
+                self.lost_once.add(name)
+                self.waiting.appendleft(visit)
+        self.add(member.size)
 
 
 @dataclass(slots=True, eq=False)

@@ -101,15 +101,14 @@ class ShardedRunner:
         for name, outcome in self._shards.visit(self._job, visits, started=started, stop=self._stop):
             if isinstance(outcome, UsageError):
                 raise outcome
-            is_failed = isinstance(outcome, Exception)
+            host = by_name[name]
             result = MultiResult(task.name)
-            result.append(
-                Result(host=by_name[name], failed=True, exception=outcome)
-                if is_failed
-                else Result(host=by_name[name], result=outcome)
-            )
+            if isinstance(outcome, Exception):
+                result.append(Result(host=host, failed=True, exception=outcome))
+            else:
+                result.append(Result(host=host, result=outcome))
             finished[name] = result
-            task.processors.task_instance_completed(task, by_name[name], result)
+            task.processors.task_instance_completed(task, host, result)
         results = AggregatedResult(task.name)
         results.update((host.name, finished[host.name]) for host in hosts if host.name in finished)
         return results

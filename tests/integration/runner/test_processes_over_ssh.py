@@ -1,0 +1,119 @@
+"""``--runner processes`` over a real sshd: as with threads, also when it is interrupted or its processes die."""
+
+import getpass
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import FLEET, fleet
+from support.sshd import Sshd, start_sshd
+
+HOSTS = 12
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with start_sshd(tmp_path_factory.mktemp("node")) as sshd:
+        yield sshd
+
+
+@pytest.fixture
+def work(tmp_path: Path, node: Sshd) -> Path:
+    (tmp_path / "inventory").mkdir()
+    extras = {
+        "identity_files": [str(node.client_key)],
+        "use_agent": False,
+        "ssh_config": "none",
+        "known_hosts": [str(node.known_hosts)],
+    }
+    defaults = {
+        "hostname": node.address,
+        "port": node.port,
+        "username": getpass.getuser(),
+        "connection_options": {"fleet": {"extras": extras}},
+    }
+    hosts: dict[str, dict[str, Any]] = {f"n{number}": {"hostname": node.address} for number in range(HOSTS)}
+    (tmp_path / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
+    (tmp_path / "inventory" / "hosts.yaml").write_text(json.dumps(hosts))
+    return tmp_path
+
+
+def shards_of(pid: int) -> list[int]:
+    """The processes that visit hosts for a command."""
+    found = []
+    for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            command = Path(f"/proc/{each}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"spawn_main" in command:
+            found.append(int(each))
+    return found
+
+
+@pytest.fixture
+def hanging(work: Path) -> Iterator["subprocess.Popen[str]"]:
+    """An audit of nodes that accept a connection and then say nothing."""
+    hosts = {f"n{number}": {"hostname": "127.0.0.1"} for number in range(HOSTS)}
+    (work / "inventory" / "hosts.yaml").write_text(json.dumps(hosts))
+    with socket.create_server(("127.0.0.1", 0), backlog=HOSTS) as silent:
+        defaults = {
+            "port": silent.getsockname()[1],
+            "connection_options": {"fleet": {"extras": {"ssh_config": "none"}}},
+        }
+        (work / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
+        command = [FLEET, "audit", "conntrack-only", "--runner", "processes", "--history", "none"]
+        run = subprocess.Popen(
+            command, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.communicate()
+
+
+def until_there_are_shards(run: "subprocess.Popen[str]") -> list[int]:
+    deadline = time.monotonic() + 60
+    while not (found := shards_of(run.pid)):
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.05)
+    return found
+
+
+def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_findings_are_those_of_threads(work: Path) -> None:
+    told = {}
+    for runner in ("threads", "processes"):
+        done = fleet("audit", "conntrack-only", "--runner", runner, "--history", "none", "--format", "json", cwd=work)
+        assert done.returncode == 3, done.stderr
+        hosts = json.loads(done.stdout)["hosts"]
+        told[runner] = {
+            name: [(finding["control"], finding["status"]) for finding in host["findings"]]
+            for name, host in hosts.items()
+        }
+    assert len(told["threads"]) == HOSTS
+    assert list(told["processes"]) == list(told["threads"])
+    assert told["processes"] == told["threads"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_ends_the_command_ends_its_processes(hanging: "subprocess.Popen[str]", number: int) -> None:
+    shards = until_there_are_shards(hanging)
+    hanging.send_signal(number)
+    _, errors = hanging.communicate(timeout=60)
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 60
+    while alive(shards):
+        assert time.monotonic() < deadline, f"left: {alive(shards)}"
+        time.sleep(0.05)
