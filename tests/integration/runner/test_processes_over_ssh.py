@@ -26,10 +26,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture
 def work(tmp_path: Path, node: Sshd) -> Path:
     (tmp_path / "inventory").mkdir()
+    (tmp_path / "ssh_config").touch()
     extras = {
         "identity_files": [str(node.client_key)],
         "use_agent": False,
-        "ssh_config": "none",
+        "ssh_config": str(tmp_path / "ssh_config"),
         "known_hosts": [str(node.known_hosts)],
     }
     defaults = {
