@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -71,7 +72,13 @@ def hanging(work: Path) -> Iterator["subprocess.Popen[str]"]:
         (work / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
         command = [FLEET, "audit", "conntrack-only", "--runner", "processes", "--history", "none"]
         run = subprocess.Popen(
-            command, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=work,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
             yield run
@@ -89,10 +96,6 @@ def until_there_are_shards(run: "subprocess.Popen[str]") -> list[int]:
     return found
 
 
-def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
 def test_findings_are_those_of_threads(work: Path) -> None:
     told = {}
     for runner in ("threads", "processes"):
@@ -108,13 +111,26 @@ def test_findings_are_those_of_threads(work: Path) -> None:
     assert told["processes"] == told["threads"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_what_ends_the_command_ends_its_processes(hanging: "subprocess.Popen[str]", number: int) -> None:
-    shards = until_there_are_shards(hanging)
-    hanging.send_signal(number)
-    _, errors = hanging.communicate(timeout=60)
-    assert "Traceback" not in errors
+def assert_ended(shards: list[int]) -> None:
     deadline = time.monotonic() + 60
-    while alive(shards):
-        assert time.monotonic() < deadline, f"left: {alive(shards)}"
+    while left := [pid for pid in shards if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, f"left: {left}"
         time.sleep(0.05)
+
+
+def test_ctrl_c_of_a_terminal_ends_the_command_and_its_processes_without_a_trace(
+    hanging: "subprocess.Popen[str]",
+) -> None:
+    shards = until_there_are_shards(hanging)
+    os.killpg(hanging.pid, signal.SIGINT)
+    _, errors = hanging.communicate(timeout=60)
+    assert hanging.returncode == 130
+    assert "Traceback" not in errors
+    assert_ended(shards)
+
+
+def test_processes_that_lose_the_command_end(hanging: "subprocess.Popen[str]") -> None:
+    shards = until_there_are_shards(hanging)
+    hanging.kill()
+    hanging.communicate(timeout=60)
+    assert_ended(shards)
