@@ -222,6 +222,17 @@ TREES: Mapping[str, Callable[[random.Random], Planting]] = {
     "file in /run": _lost_on_the_way,
 }
 
+ON_THE_NEXT_RELEASE = (
+    "conflicting files",
+    "masked file",
+    "links",
+    "module not loaded",
+    "hashsize parameter",
+    "glob and exclusion",
+    "refused values",
+)
+"""Trees on which generations of systemd, procps and the kernel could differ."""
+
 NOT_FORETOLD = frozenset(
     {
         # What the kernel makes of these values is not modelled, or hangs on the order in which a pair is written.

@@ -1,8 +1,11 @@
 """Switching machines on and off, and waiting until they are up."""
 
+import os
+import select
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from fleet.lab import processes
 from fleet.lab.launch import last_lines
@@ -78,10 +81,39 @@ def wait_until_up(paths: LabPaths, record: VmRecord, machines: Iterable[tuple[Ma
     deadline = time.monotonic() + within
     for machine, before in machines:
         place = machine_paths(paths, machine)
-        while boots(place) <= before:
-            if machine.name not in running(record):
-                raise LabError(f"machine {machine.name} ended while it started\n{last_lines(place.console)}")
-            if time.monotonic() > deadline:
-                message = f"machine {machine.name} was not up within {within:.0f} s"
-                raise LabError(f"{message}\n{last_lines(place.console)}")
-            time.sleep(_PAUSE)
+        with _process(record, machine) as process:
+            while boots(place) <= before:
+                if _has_ended(process, _PAUSE):
+                    raise LabError(f"machine {machine.name} ended while it started\n{last_lines(place.console)}")
+                if time.monotonic() > deadline:
+                    message = f"machine {machine.name} was not up within {within:.0f} s"
+                    raise LabError(f"{message}\n{last_lines(place.console)}")
+
+
+def wait_until_off(record: VmRecord, machine: Machine, within: float) -> None:
+    """Returns when a machine that shuts down has switched itself off.
+
+    Raises:
+        LabError: it has not in time.
+    """
+    with _process(record, machine) as process:
+        if not _has_ended(process, within):
+            raise LabError(f"machine {machine.name} was not off within {within:.0f} s")
+
+
+@contextmanager
+def _process(record: VmRecord, machine: Machine) -> Iterator[int | None]:
+    """A handle of the machine's QEMU; None when there is none any more."""
+    try:
+        handle = os.pidfd_open(running(record)[machine.name])
+    except (KeyError, ProcessLookupError):
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _has_ended(process: int | None, within: float) -> bool:
+    return process is None or bool(select.select([process], [], [], within)[0])

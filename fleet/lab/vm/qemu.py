@@ -63,7 +63,7 @@ def overlay_command(image: Path, disk: Path) -> list[str]:
 def _hardware(accelerator: Accelerator, memory_mib: int, cores: int) -> list[str]:
     return [
         *_BARE,
-        *("-machine", "q35", "-accel", _ACCELERATORS[accelerator], "-cpu", _PROCESSORS[accelerator]),
+        *("-machine", "q35,sata=off", "-accel", _ACCELERATORS[accelerator], "-cpu", _PROCESSORS[accelerator]),
         *("-m", str(memory_mib), "-smp", str(cores)),
     ]
 

@@ -60,14 +60,15 @@ leave_out() {
         systemd-logind.service systemd-sysusers.service systemd-network-generator.service systemd-repart.service \
         systemd-fsck-root.service systemd-boot-system-token.service kmod-static-nodes.service \
         systemd-ask-password-wall.path systemd-ask-password-console.path \
+        systemd-journal-catalog-update.service systemd-update-done.service systemd-udev-load-credentials.service \
         proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
         sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
         modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
         modprobe@loop.service modprobe@dm_mod.service ldconfig.service
     # These run at each boot and at each daemon-reload.
     mkdir -p "$root/etc/systemd/system-generators"
-    for generator in bless-boot cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run \
-        system-update veritysetup; do
+    for generator in bless-boot cryptsetup debug factory-reset getty gpt-auto hibernate-resume integritysetup rc-local \
+        run ssh system-update tpm2 veritysetup; do
         ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
     done
     # Of the hardware only the network card is asked for its drivers: those of a processor for virtual machines and
