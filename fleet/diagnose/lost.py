@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleet.diagnose.evidence import FULL, Evidence, FourTuple, NetworkChange, Table, fullness, kept_sockets
+from fleet.diagnose.middleware import advice
 from fleet.diagnose.rule import Cause, several
 from fleet.model.connections import SocketAddress
 from fleet.model.diagnosis import CauseVerdict
@@ -66,10 +67,11 @@ def entry_lost(evidence: Evidence) -> CauseVerdict:
         *_line(signs.vanished, "ended without a trace: its entry was gone before"),
     ]
     if lines:
-        return ENTRY_LOST.is_("confirmed", *lines, _timeout(evidence.facts, _ESTABLISHED))
+        told = advice((*signs.forgotten, *signs.vanished))
+        return ENTRY_LOST.is_("confirmed", *lines, _timeout(evidence.facts, _ESTABLISHED), *told)
     if signs.missing:
         line = _line(signs.missing, "has no entry, though others to the same address have one")
-        return ENTRY_LOST.is_("likely", *line, _timeout(evidence.facts, _ESTABLISHED))
+        return ENTRY_LOST.is_("likely", *line, _timeout(evidence.facts, _ESTABLISHED), *advice(signs.missing))
     sockets = sum(socket.state == "established" for network in networks for socket in network.after.sockets)
     return ENTRY_LOST.is_(
         "excluded", f"of {several(sockets, 'established socket')} none through a Service lacks its entry"

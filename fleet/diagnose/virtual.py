@@ -3,6 +3,7 @@
 from typing import Final
 
 from fleet.diagnose.evidence import Evidence, FourTuple, Reading, kept_sockets
+from fleet.diagnose.middleware import advice
 from fleet.diagnose.rule import Cause, several
 from fleet.model.connections import SocketAddress
 from fleet.model.diagnosis import CauseVerdict
@@ -45,7 +46,7 @@ def ipvs_idle(evidence: Evidence) -> CauseVerdict:
         f"{several(len(gone), 'connection')} to a virtual service {'is' if len(gone) == 1 else 'are'} not in IPVS's"
         f" table, such as the one to {gone[0][0].remote}; {silent} of them send no keepalive"
     )
-    lines = (missing, _timeout(evidence.facts))
+    lines = (missing, _timeout(evidence.facts), *advice(socket.remote for socket, _ in gone))
     if forgotten:
         return IPVS_IDLE.is_("confirmed", f"{forgotten} of them left the table between the readings", *lines)
     return IPVS_IDLE.is_("likely", *lines)
