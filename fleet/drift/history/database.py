@@ -2,8 +2,10 @@
 
 import lzma
 import os
+import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +59,7 @@ def told_of(location: HistoryLocation) -> Iterator[None]:
         yield
     except (lzma.LZMAError, pydantic.ValidationError):
         raise FleetError(f"the history {location.shown}: it holds something that cannot be read; {_RENEW}") from None
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise FleetError(f"the history {location.shown}: {_words(error, location)}") from None
     except ModuleNotFoundError as error:
         raise FleetError(
@@ -71,8 +73,9 @@ def _words(error: Exception, location: HistoryLocation) -> str:
     if isinstance(error, ArgumentError | NoSuchModuleError):
         return "the URL does not load"
     # The cause without SQLAlchemy's statement and parameters, which hold what nodes have said.
-    cause = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
-    words = printable(location.without_passwords(" ".join(cause.split())), _MOST_SHOWN)
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    shown = type(cause).__name__ if isinstance(cause, SQLAlchemyError) else str(cause)
+    words = printable(location.without_passwords(" ".join(shown.split())), _MOST_SHOWN)
     return f"{words}; {_RENEW}" if words in _DAMAGED else words
 
 
@@ -90,16 +93,30 @@ def new_engine(location: HistoryLocation) -> Engine:
 
 
 def _make_file(file: Path) -> None:
-    """Results of nodes are for nobody else to read."""
+    """Make an empty database that nobody else may read, with its log beside it, or leave the one that is there.
+
+    It gets its name when it is whole: of two fleets that turn the same file to a log beside it, SQLite refuses one
+    at once (https://www.sqlite.org/wal.html). And a file that is there is not opened: closing it would drop the
+    locks that SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html).
+    """
+    if file.exists():
+        return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    made, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    os.close(made)
+    try:
+        with closing(sqlite3.connect(name)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            file.hardlink_to(name)
+    finally:
+        Path(name).unlink()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 of any driver
     # The driver begins no transaction by itself any more: BEGIN is ours, so that changes of tables are in one too.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
