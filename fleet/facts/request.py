@@ -56,6 +56,7 @@ def key_path(key: str) -> str:
     return key.translate(_SWAP) if separator and separator[0] == "." else key
 
 
+@lru_cache(maxsize=4096)
 def key_in_dots(key: str) -> str:
     """A key as ``NodeFacts.sysctls`` names it: dots between the parts, a slash for a dot in an interface name."""
     return key_path(key).translate(_SWAP)

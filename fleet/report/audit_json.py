@@ -20,7 +20,7 @@ from fleet.model.finding import (
     WriterState,
 )
 from fleet.model.pods import PodRemedy
-from fleet.report.json_text import clean, json_text
+from fleet.report.json_text import clean, json_text_of_hosts
 from fleet.report.status import host_counts
 
 # Nodes that are alike share the findings and settings that say the same.
@@ -185,9 +185,9 @@ def audit_json(audit: Audit) -> str:
             version=audit.version,
         ),
         summary=SummaryJson(hosts=len(audit.hosts), **host_counts(audit)),
-        hosts={clean(name): _host(host) for name, host in audit.hosts.items()},
+        hosts={},
     )
-    return json_text(document)
+    return json_text_of_hosts(document, ((clean(name), _host(host)) for name, host in audit.hosts.items()))
 
 
 def _host(host: HostAudit) -> HostJson:
