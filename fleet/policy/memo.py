@@ -16,14 +16,14 @@ class Memo(Generic[K, V]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[K, V] = {}
+        self._known: dict[K, tuple[V]] = {}
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """Give what was made for an equal key, or make it now; what ``make`` raises is not kept."""
-        known = self._known
-        if key not in known:
-            if len(known) >= self._most:
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= self._most:
                 # Another thread may still look into the old one.
-                known = self._known = {}
-            known[key] = make()
-        return known[key]
+                self._known = {}
+            found = self._known[key] = (make(),)
+        return found[0]
