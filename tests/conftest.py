@@ -10,9 +10,10 @@ from hypothesis import settings
 settings.register_profile("fleet", deadline=None)
 settings.load_profile("fleet")
 
-# A shell lets what it starts in the background ignore Ctrl-C, and then the commands under test ignore it too.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell starts in the background ignores Ctrl-C, and under nohup a hangup; commands under test would do so too.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
