@@ -1,5 +1,6 @@
 """Opening the database of a history, in the shape that this version of fleet needs."""
 
+import errno
 import lzma
 import os
 import sqlite3
@@ -100,6 +101,8 @@ def _make_file(file: Path) -> None:
     locks that SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html).
     """
     if file.exists():
+        if not os.access(file, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is read-only")
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)

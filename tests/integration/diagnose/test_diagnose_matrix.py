@@ -21,6 +21,7 @@ from fleet.prove.scenario import BUILD_ONLY
 
 # They mostly wait.
 AT_ONCE = 10
+FEW = 3
 FULL = "table full"
 TESTS = Path(__file__).parents[2]
 NAMED = ("confirmed", "likely")
@@ -72,21 +73,21 @@ def named(verdicts: Mapping[str, Mapping[str, object]]) -> list[str]:
     return [cause for cause, each in verdicts.items() if each["verdict"] in NAMED]
 
 
-def check(kinds: Iterable[str], record: Callable[[str, object], None], *, as_root: bool) -> None:
+def check(kinds: Iterable[str], record: Callable[[str, object], None], *, as_root: bool, seeds: int = SEEDS) -> None:
     # Those that wait begin first, so that the others fill the time.
-    runs = [(kind, seed) for kind in sorted(kinds, key=lambda kind: kind not in SLOW) for seed in range(SEEDS)]
+    runs = [(kind, seed) for kind in sorted(kinds, key=lambda kind: kind not in SLOW) for seed in range(seeds)]
     # A table is filled once, for all runs.
     answers = diagnosed([run for run in runs if run[0] != FULL or not run[1]], as_root=as_root)
     for source, expected in EXPECTED.items():
         rows = {
             kind: Counter(
-                cause for seed in range(SEEDS) for cause in named(answers.get((kind, seed), {}).get(source, {}))
+                cause for seed in range(seeds) for cause in named(answers.get((kind, seed), {}).get(source, {}))
             )
             for kind in kinds
             if source != "log" or KINDS[kind].in_log
         }
         if rows:
-            record("confusion matrix", f"by {source}\n{matrix(rows)}")
+            record("confusion matrix", f"by {source}\n{matrix(rows, seeds)}")
         assert answers.keys() == set(runs)
         for (kind, seed), answer in answers.items():
             causes = [expected(KINDS[kind])] if expected(KINDS[kind]) else []
@@ -98,13 +99,13 @@ def check(kinds: Iterable[str], record: Callable[[str, object], None], *, as_roo
                 assert answer[source]["unexplained"]["verdict"] == "excluded", (kind, seed, answer)
 
 
-def matrix(rows: Mapping[str, Counter[str]]) -> str:
+def matrix(rows: Mapping[str, Counter[str]], seeds: int) -> str:
     causes = list(dict.fromkeys(cause for counts in rows.values() for cause in counts))
     width = max(map(len, rows))
     lines = [" " * width + "  " + "  ".join([*causes, "nothing"])]
     for kind, counts in rows.items():
         cells = [str(counts[cause] or ".").rjust(len(cause)) for cause in causes]
-        nothing = str(max(0, SEEDS - counts.total()) or ".")
+        nothing = str(max(0, seeds - counts.total()) or ".")
         lines.append("  ".join([kind.ljust(width), *cells, nothing.rjust(len("nothing"))]))
     return "\n".join(lines)
 
@@ -126,7 +127,9 @@ def as_root(request: pytest.FixtureRequest) -> bool:
 def test_every_cause_is_named_and_the_healthy_are_not_blamed(
     *, as_root: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    check([kind for kind in KINDS if kind != FULL], record_property, as_root=as_root)
+    # Where root has done them all, a few more show that it takes no root.
+    seeds = SEEDS if as_root or os.geteuid() != 0 else FEW
+    check([kind for kind in KINDS if kind != FULL], record_property, as_root=as_root, seeds=seeds)
 
 
 @pytest.mark.root

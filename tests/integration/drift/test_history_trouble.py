@@ -67,7 +67,7 @@ def test_a_state_directory_that_is_read_only(project: Path) -> None:
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script], cwd=project, capture_output=True, check=True, text=True, timeout=120
     )
-    why = "the history .fleet-ro/history.db: Read-only file system; --state-dir or --history names another place"
+    why = "the history .fleet-ro/history.db: it is read-only; --state-dir or --history names another place"
     warning = f"warning: this run is not in the history: {why}"
     assert done.stderr.splitlines() == [warning, "1", warning, "1", f"error: {why}", "1"]
     for command in ("audit", "drift"):
