@@ -38,7 +38,7 @@ def _is_plain(tree: Tree) -> bool:
 
 
 @pytest.mark.parametrize("tool", ["systemd-sysctl", "sysctl"])
-@settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=30, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(tree=trees().filter(_is_plain))
 def test_random_trees_give_no_difference(tool: RehearsalTool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
