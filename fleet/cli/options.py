@@ -22,6 +22,7 @@ from fleet.runner.connection import (
     Credentials,
     credential_of_environment,
 )
+from fleet.runner.documents import FASTEST_RATE, SLOWEST_RATE
 
 T = TypeVar("T")
 
@@ -81,6 +82,17 @@ AuthTimeoutOption = Annotated[
     float,
     typer.Option("--auth-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for the handshake and login."),
 ]
+ConnectRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--connect-rate",
+        min=SLOWEST_RATE,
+        max=FASTEST_RATE,
+        metavar="N",
+        show_default=False,
+        help="New connections a second at most, to all hosts together.",
+    ),
+]
 CommandTimeoutOption = Annotated[
     float,
     typer.Option("--command-timeout", min=0.1, max=LONGEST, metavar="SECONDS", help="Limit for one command on a host."),
@@ -128,6 +140,7 @@ def connection_settings(
     ask_passphrase: AskPassphraseOption = False,
     accept_new: AcceptNewOption = False,
     connect_timeout: ConnectTimeoutOption = DEFAULT_LIMITS.connect,
+    connect_rate: ConnectRateOption = None,
     auth_timeout: AuthTimeoutOption = DEFAULT_LIMITS.auth,
     command_timeout: CommandTimeoutOption = DEFAULT_LIMITS.command,
 ) -> ConnectionSettings:
@@ -145,6 +158,7 @@ def connection_settings(
         limits=replace(DEFAULT_LIMITS, connect=connect_timeout, auth=auth_timeout, command=command_timeout),
         become=become.value if become else None,
         accept_new=True if accept_new else None,
+        connect_rate=connect_rate,
     )
 
 

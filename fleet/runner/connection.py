@@ -42,12 +42,13 @@ def credential_of_environment(name: str) -> Secret | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """What the operator said for all hosts of a run; ``become`` and ``accept_new`` win over the inventory."""
+    """What the operator said for all hosts of a run; all but credentials and limits wins over the inventory."""
 
     credentials: Credentials = field(default_factory=Credentials)
     limits: TimeLimits = field(default_factory=TimeLimits)
     become: BecomeMethod | None = None
     accept_new: bool | None = None
+    connect_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,5 +145,7 @@ def endpoint(
         proxy_jump=tuple(ssh.proxy_jump) if ssh.proxy_jump is not None else None,
         become=settings.become or ssh.become or "none",
         become_password=settings.credentials.become_password,
+        connect_rate=settings.connect_rate or ssh.connect_rate,
+        jump_logins=ssh.jump_logins,
         limits=settings.limits,
     )

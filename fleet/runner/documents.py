@@ -10,6 +10,9 @@ from fleet.document import Items, StrictModel
 from fleet.model.connection import BecomeMethod
 
 FilePath = Annotated[str, Field(min_length=1)]
+SLOWEST_RATE, FASTEST_RATE = 0.1, 10_000.0
+"""Connections a second."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -49,6 +52,8 @@ class SshExtras(StrictModel):
     ssh_config: FilePath | None = None
     proxy_jump: Items[str] | None = None
     become: BecomeMethod | None = None
+    connect_rate: Annotated[float, Field(ge=SLOWEST_RATE, le=FASTEST_RATE)] | None = None
+    jump_logins: Annotated[int, Field(ge=1)] | None = None
 
 
 class Addressed(StrictModel):

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Lock
 
 from fleet.model.errors import InternalError
-from fleet.runner.shards import Job, Visit, internal_error, visit_one
+from fleet.runner.shards import Job, Visit, internal_error, share_out, visit_one
 from fleet.transport import SshTransport, Transport
 
 _POLL = 0.2
@@ -45,7 +45,8 @@ class Processes:
         count = min(self._count, len(visits))
         # The first ones take what is left over.
         sizes = [self._workers // count + (number < self._workers % count) for number in range(count)]
-        run = _Run(job=job, transport=self._transport, waiting=deque(visits), started=started, stop=stop)
+        waiting = deque(share_out(visits, count))
+        run = _Run(job=job, transport=self._transport, waiting=waiting, started=started, stop=stop)
         is_done = False
         try:
             for size in sizes:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -43,6 +43,11 @@ class Shards(Protocol):
             stop: once set, no further host is begun.
         """
         ...
+
+
+def share_out(visits: Sequence[Visit], transports: int) -> Sequence[Visit]:
+    """Let each of several transports keep to its part of what the operator allows the network to be asked."""
+    return [replace(visit, endpoint=replace(visit.endpoint, transports=transports)) for visit in visits]
 
 
 def visit_one(job: Job, visit: Visit, transport: Transport) -> object:

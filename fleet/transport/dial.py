@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from fleet.model.errors import UnreachableError
 from fleet.model.text import printable
-from fleet.transport.errors import connect_error
+from fleet.transport.errors import TurnedAwayError, connect_error
 from fleet.transport.target import Target
 from fleet.transport.wire import remaining
 
@@ -129,14 +129,21 @@ class ProxyProcess:
             theirs.close()
 
     def explain(self, error: UnreachableError) -> UnreachableError:
-        """Add what the command said, when it ended the connection."""
+        """Add what the command said, when it ended the connection.
+
+        It ends without failure where the host behind it turned us away. Where its own jump host did, ssh says so; else
+        it may have been refused there, which is not tried again.
+        """
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_PROXY_END)
         self._stderr.seek(0)
-        said = printable(self._stderr.read(2000).strip().rpartition(b"\n")[2], 200)
+        output = self._stderr.read(2000).strip()
+        said = printable(output.rpartition(b"\n")[2], 200)
         status = self._process.poll()
         ended = f"the ProxyCommand ended with status {status}" if status is not None else "the ProxyCommand still runs"
-        return UnreachableError(
+        is_turned_away = isinstance(error, TurnedAwayError) and (status == 0 or b"exchange_identification: " in output)
+        kind = TurnedAwayError if is_turned_away else UnreachableError
+        return kind(
             self._name, f"{error.message}; {ended}{': ' + said if said else ''}", advice="run it by hand to see why"
         )
 

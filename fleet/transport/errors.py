@@ -46,6 +46,11 @@ LEAVES: Mapping[type[paramiko.SSHException], type[HostError]] = MappingProxyType
 )
 """What each error of paramiko means for a host; a test fails when paramiko grows one that is not here."""
 
+
+class TurnedAwayError(UnreachableError):
+    """The host had no room for us just now, and neither side has said who it is: another try may find some."""
+
+
 _LOOK = "look at the log of sshd on the host"
 
 
@@ -105,11 +110,17 @@ def banner_error(host: str, error: BaseException | None) -> HostError:
         return ProtocolError(
             host, f"does not speak SSH: {_words(error)}", advice="check the port: something else listens there"
         )
-    return UnreachableError(
+    return TurnedAwayError(
         host,
         "closed the connection before the SSH handshake",
         advice="sshd may be overloaded (MaxStartups), or ban this address (fail2ban, hosts.deny, PerSourcePenalties)",
     )
+
+
+def still_turned_away(error: TurnedAwayError, tries: int, seconds: float) -> UnreachableError:
+    """Say that further tries came to the same end."""
+    times = f", {tries} times in {seconds:.1f} s" if tries > 1 else ""
+    return UnreachableError(error.host, f"{error.message}{times}", advice=error.advice)
 
 
 def behind_jump(host: str, jump: str, error: HostError) -> HostError:
@@ -130,6 +141,12 @@ def tunnel_error(host: str, jump: str, address: str, error: BaseException | None
     if code == 2:  # noqa: PLR2004 SSH_OPEN_CONNECT_FAILED of RFC 4254
         return UnreachableError(
             host, f"jump host {jump} cannot connect to {where}", advice="see whether the host is up and sshd listens"
+        )
+    if code == 4:  # noqa: PLR2004 SSH_OPEN_RESOURCE_SHORTAGE of RFC 4254
+        return TurnedAwayError(
+            host,
+            f"jump host {jump} has no room for a tunnel to {where}",
+            advice="set jump_logins for the hosts behind it, or use fewer --workers",
         )
     return UnreachableError(
         host, f"jump host {jump} opened no tunnel to {where}: {_words(error)}", advice="look at the log of sshd on it"

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from random import SystemRandom
 from threading import Lock
 from time import monotonic
 from types import TracebackType
@@ -12,7 +13,7 @@ import paramiko
 from fleet.model.connection import Endpoint
 from fleet.model.errors import HostError, UnreachableError
 from fleet.transport.dial import ProxyProcess, dial
-from fleet.transport.errors import behind_jump, tunnel_error
+from fleet.transport.errors import TurnedAwayError, behind_jump, still_turned_away, tunnel_error
 from fleet.transport.host_keys import HostKeys
 from fleet.transport.keys import KeyStore
 from fleet.transport.login import log_in
@@ -20,7 +21,11 @@ from fleet.transport.once import Once
 from fleet.transport.ssh_config import SshConfig
 from fleet.transport.ssh_connection import SshConnection
 from fleet.transport.target import Target, resolve
+from fleet.transport.throttle import Turns, delay_before_next
 from fleet.transport.wire import Wire, remaining, shake_hands
+
+# Processes that are forked from one would else all draw the same delays.
+_RANDOM = SystemRandom()
 
 _Carrier = socket.socket | paramiko.Channel
 
@@ -42,6 +47,7 @@ class SshTransport:
         self._open: set[_Login] = set()
         self._processes: set[ProxyProcess] = set()
         self._is_closed = False
+        self._turns = Turns()
 
     def resolve(self, endpoint: Endpoint) -> Target:
         """Tell how a host would be reached, without touching the network.
@@ -70,6 +76,7 @@ class SshTransport:
 
     def close(self) -> None:
         """Close every connection that is still open; a second call does nothing."""
+        self._turns.end()
         with self._lock:
             self._is_closed = True
             left = list(self._open)
@@ -92,6 +99,24 @@ class SshTransport:
         self.close()
 
     def _log_in(self, target: Target) -> "_Login":
+        """Connect and log in, when it is the target's turn, and anew where it turned us away."""
+        tries, spent = 0, 0.0
+        while True:
+            tries += 1
+            with self._turns.turn(target.name, target.throttle):
+                began = monotonic()
+                try:
+                    return self._log_in_once(target)
+                except TurnedAwayError as error:
+                    turned_away = error
+                spent += monotonic() - began
+            delay = delay_before_next(tries=tries, spent=spent, limit=target.limits.auth, draw=_RANDOM.random)
+            if delay is None:
+                raise still_turned_away(turned_away, tries, spent) from turned_away
+            self._turns.pause(target.name, delay)
+            spent += delay
+
+    def _log_in_once(self, target: Target) -> "_Login":
         carrier, end_carrier, explain = self._carrier(target)
         deadline = monotonic() + target.limits.auth
         try:

@@ -7,7 +7,7 @@ import re
 import shlex
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from fleet.model.connection import Endpoint, TimeLimits
@@ -18,12 +18,15 @@ from fleet.transport.account import expand_home, own_name
 from fleet.transport.algorithms import Algorithms, configured
 from fleet.transport.known_hosts import known_name
 from fleet.transport.ssh_config import SshConfig, expand, expand_path
+from fleet.transport.throttle import Throttle
 
 _LOG = logging.getLogger(__name__)
 _GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _DEFAULT_IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _HIGHEST_PORT = 65535
+# Each ssh -W logs in to the jump host by itself, and sshd drops some of more than 10 at a time (MaxStartups 10:30:100).
+_PROXY_COMMAND_LOGINS = 8
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # What may stand in a host or user name that reaches the shell of a ProxyCommand (CVE-2023-51385).
 _HARMLESS = re.compile(r"[A-Za-z0-9_.:@%\[\]][A-Za-z0-9_.:@%\[\]-]*")
@@ -70,6 +73,8 @@ class Target:
     limits: TimeLimits
     via: "Target | None"
     proxy_command: str | None
+    throttle: Throttle = field(compare=False)
+    """Not what makes a jump host another one, so that it is logged in to once."""
 
     @property
     def address(self) -> str:
@@ -160,6 +165,7 @@ class _Resolver:
         identity_files += tuple(path for path in options.paths("identityfile") if path not in identity_files)
         identities_only = options.text("identitiesonly").lower() == "yes"
         alias = options.text("hostkeyalias")
+        via = self._via(jumps, (*seen, place))
         return Target(
             name=name,
             hostname=hostname,
@@ -180,8 +186,9 @@ class _Resolver:
             algorithms=configured(options.all),
             family=options.choice("addressfamily", _FAMILIES, socket.AF_UNSPEC),
             limits=_limits(endpoint.limits, options),
-            via=self._via(jumps, (*seen, place)),
+            via=via,
             proxy_command=proxy_command,
+            throttle=_throttle(endpoint, via, options.text("proxycommand") if proxy_command else None),
         )
 
     def _via(self, jumps: tuple[str, ...], seen: tuple[str, ...]) -> Target | None:
@@ -284,6 +291,14 @@ def _configured_jumps(options: _Options) -> tuple[str, ...]:
     if not value or value.lower() == "none":
         return ()
     return tuple(hop.strip() for hop in options.expanded("proxyjump").split(",") if hop.strip())
+
+
+def _throttle(endpoint: Endpoint, via: Target | None, proxy_command: str | None) -> Throttle:
+    """Hosts with the same ProxyCommand, before the name of the host is put into it, are reached by the same way."""
+    rate = endpoint.connect_rate / endpoint.transports if endpoint.connect_rate is not None else None
+    logins = endpoint.jump_logins or (_PROXY_COMMAND_LOGINS if proxy_command else None)
+    share = max(1, logins // endpoint.transports) if logins is not None else None
+    return Throttle(per_second=rate, way=via.address if via is not None else proxy_command, logins=share)
 
 
 def _limits(limits: TimeLimits, options: _Options) -> TimeLimits:
