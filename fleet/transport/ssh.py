@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from random import SystemRandom
 from threading import Lock
 from time import monotonic
@@ -22,7 +23,7 @@ from fleet.transport.ssh_config import SshConfig
 from fleet.transport.ssh_connection import SshConnection
 from fleet.transport.target import Target, resolve
 from fleet.transport.throttle import Turns, delay_before_next
-from fleet.transport.wire import Wire, remaining, shake_hands
+from fleet.transport.wire import Wire, hang_up, remaining, shake_hands
 
 # Processes that are forked from one would else all draw the same delays.
 _RANDOM = SystemRandom()
@@ -142,12 +143,12 @@ class SshTransport:
         """Give the socket to the host, what ends it, and what puts its failures into words."""
         if target.via is not None:
             channel = self._tunnel(target, target.via)
-            return channel, channel.close, _as_it_is
+            return channel, partial(hang_up, channel), _as_it_is
         if target.proxy_command is not None:
             process = self._start(target)
             return process.socket, lambda: self._end(process), lambda error: _explained(process, error)
         sock = dial(target)
-        return sock, sock.close, _as_it_is
+        return sock, partial(hang_up, sock), _as_it_is
 
     def _start(self, target: Target) -> ProxyProcess:
         # Under the lock: a run that ends now must not miss a process that was just started.

@@ -14,7 +14,7 @@ from fleet.transport.command import Command, shell_line
 from fleet.transport.errors import host_error
 from fleet.transport.exchange import Exchange
 from fleet.transport.target import Target
-from fleet.transport.wire import Wire, remaining
+from fleet.transport.wire import Wire, remaining, send
 
 _CHUNK = 65536
 # At 32 KiB each at most, they are a quarter of what the host may send before we read.
@@ -176,7 +176,7 @@ def _write(channel: paramiko.Channel, exchange: Exchange) -> bool:
     """Write what the host takes without waiting; tell whether there may be more to write."""
     try:
         while exchange.outgoing and channel.send_ready():
-            exchange.wrote(channel.send(exchange.outgoing[:_CHUNK]))
+            exchange.wrote(send(channel, exchange.outgoing[:_CHUNK]))
         if exchange.outgoing or not exchange.input_complete:
             return True
         channel.shutdown_write()

@@ -15,7 +15,7 @@ from time import monotonic
 
 from fleet.model.errors import UnreachableError
 
-MOST_TRIES = 5
+MOST_TRIES = 6
 FIRST_DELAY = 0.5
 """Seconds that the second try is put off at most; each further one up to twice as long."""
 

@@ -4,11 +4,13 @@ import contextlib
 import logging
 import socket
 from collections.abc import Sequence
+from functools import partial
 from threading import Event
 from time import monotonic
 from typing import cast
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_DATA
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
 
@@ -30,14 +32,40 @@ _log.propagate = False
 _log.setLevel(logging.CRITICAL + 1)
 
 
+class _Data(paramiko.Message):
+    """Data for a channel that may be closed, by the host or by another thread of ours, before it has left."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        super().__init__()
+        self.channel = channel
+        self.add_byte(cMSG_CHANNEL_DATA)
+        self.add_int(channel.remote_chanid)
+
+
+def send(channel: paramiko.Channel, data: bytes) -> int:
+    """Send what the window takes, as ``Channel.send`` does, but never after the channel was closed.
+
+    paramiko looks whether the channel is closed before it waits for its turn to send. sshd ends the whole connection,
+    with all that goes through it, on data for a channel that is closed.
+    """
+    sent: int = channel._send(data, _Data(channel))  # type: ignore[attr-defined] # noqa: SLF001 left out of the stubs
+    return sent
+
+
+def hang_up(carrier: socket.socket | paramiko.Channel) -> None:
+    """Close what carries a connection; of a tunnel through a jump host that is gone there is nothing left to close."""
+    with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+        carrier.close()
+
+
 class _ReadAhead:
     """A socket that is read in large pieces: paramiko asks for each packet twice, its length and then the rest."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
         self._sock = sock
         self._ahead = b""
-        self.send = sock.send
-        self.close = sock.close
+        self.send = partial(send, sock) if isinstance(sock, paramiko.Channel) else sock.send
+        self.close = partial(hang_up, sock)
 
     def recv(self, size: int) -> bytes:
         """Give what was read before, and only where there is none wait for more."""
@@ -96,6 +124,11 @@ class Wire(paramiko.Transport):
     def preferred_pubkeys(self) -> Sequence[str]:
         return _both(self._algorithms.public_keys, super().preferred_pubkeys)
 
+    def _send_message(self, data: paramiko.Message) -> None:
+        # One thread at a time comes here with data or with the end of a channel, which is marked before it is sent.
+        if not (isinstance(data, _Data) and data.channel.closed):
+            super()._send_message(data)  # type: ignore[misc] # left out of the stubs
+
     def end(self) -> None:
         """Close the socket and wait for the thread, which reads end of file at once."""
         if isinstance(self._carrier, socket.socket):
@@ -103,7 +136,7 @@ class Wire(paramiko.Transport):
             with contextlib.suppress(OSError):
                 self._carrier.shutdown(socket.SHUT_RDWR)
         self.close()
-        self._carrier.close()
+        hang_up(self._carrier)
         if self.is_alive():
             self.join(_END_OF_THREAD)
 
@@ -126,7 +159,7 @@ def shake_hands(sock: socket.socket | paramiko.Channel, target: Target, host_key
     try:
         wire = Wire(sock, target, host_keys.algorithms(target))
     except BaseException:
-        sock.close()
+        hang_up(sock)
         raise
     try:
         _negotiate(wire, target, host_keys, deadline)

@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import cMSG_CHANNEL_DATA
 from support.sshd import Sshd, free_port, make_key, start_sshd
 
 from fleet.model.connection import Endpoint
 from fleet.model.errors import AuthError, HostKeyError, UnreachableError, UsageError
 from fleet.transport import Command, SshTransport
+from fleet.transport.ssh_connection import SshConnection
 
 CHAIN = Command(arguments=("sh", "-c", 'echo "$SSH_CONNECTION"'))
 
@@ -59,6 +62,47 @@ def test_jump_hosts_are_shared_and_closed_at_the_end(nodes: list[Sshd], known: P
         connections = list(pool.map(transport.open, [behind(host, known, hop(first), hop(second)) for _ in range(8)]))
         assert [connection.run(CHAIN).exit_status for connection in connections] == [0] * 8
     assert [node.count("^Accepted publickey") for node in (first, second, host)] == [1, 1, 8]
+
+
+def tunnel_of(connection: SshConnection) -> paramiko.Channel:
+    tunnel = connection._wire._carrier  # noqa: SLF001 to play what other threads do at the worst moment
+    assert isinstance(tunnel, paramiko.Channel)
+    return tunnel
+
+
+def test_tunnel_that_is_closed_while_data_is_on_its_way_leaves_the_others_alone(
+    nodes: list[Sshd], known: Path, transport: SshTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump, _, host = nodes
+    closed, other = (transport.open(behind(host, known, hop(jump))) for _ in range(2))
+    tunnel = tunnel_of(closed)
+    sending = tunnel.transport._send_user_message  # type: ignore[attr-defined] # noqa: SLF001 as above
+
+    def close_first(message: paramiko.Message) -> None:
+        head = message.asbytes()[:5]
+        if head == cMSG_CHANNEL_DATA + tunnel.remote_chanid.to_bytes(4, "big"):
+            tunnel.close()
+        sending(message)
+
+    monkeypatch.setattr(tunnel.transport, "_send_user_message", close_first)
+    with pytest.raises(UnreachableError):
+        closed.run(CHAIN)
+    assert other.run(CHAIN).exit_status == 0
+    assert jump.count("nonexistent channel") == 0
+
+
+def test_end_of_the_jump_host_while_a_tunnel_is_closed_is_no_error(
+    nodes: list[Sshd], known: Path, transport: SshTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump, _, host = nodes
+    connection = transport.open(behind(host, known, hop(jump)))
+
+    def gone(_message: paramiko.Message) -> None:
+        raise EOFError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tunnel_of(connection).transport, "_send_user_message", gone)
+        connection.close()
 
 
 def test_nested_jump_hosts_of_ssh_config(nodes: list[Sshd], known: Path, home: Path, transport: SshTransport) -> None:

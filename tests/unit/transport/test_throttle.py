@@ -41,7 +41,7 @@ def test_a_delay_is_within_its_bounds_and_ends_within_the_limit(
 
 @given(seed=st.integers(), limit=seconds, each=st.floats(0, 10))
 def test_no_try_begins_after_the_limit_and_there_are_few(seed: int, limit: float, each: float) -> None:
-    draw = Random(seed).random
+    draw = Random(seed).random  # noqa: S311 dice, not a secret
     begun, spent = [0.0], each
     while (delay := delay_before_next(tries=len(begun), spent=spent, limit=limit, draw=draw)) is not None:
         begun.append(spent + delay)
@@ -78,25 +78,20 @@ def test_time_in_which_nobody_asked_is_not_made_up_for() -> None:
 
 def test_no_more_logins_are_under_way_by_one_way_than_allowed() -> None:
     turns, way = Turns(), Throttle(way="bastion", logins=2)
-    lock, seen, under_way = threading.Lock(), [0], 0
-    full = threading.Event()
+    asked, third = threading.Event(), threading.Event()
 
-    def log_in(number: int) -> None:
-        nonlocal under_way
-        with turns.turn(f"n{number}", way):
-            with lock:
-                under_way += 1
-                seen.append(under_way)
-                if under_way == 2:
-                    full.set()
-            # The first ones stay until there are two, so that a third would be seen.
-            assert full.wait(WAIT_SECONDS)
-            with lock:
-                under_way -= 1
+    def log_in() -> None:
+        asked.set()
+        with turns.turn("c", way):
+            third.set()
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(log_in, range(40)))
-    assert max(seen) == 2
+    with ThreadPoolExecutor(1) as pool, turns.turn("a", way):
+        with turns.turn("b", way):
+            done = pool.submit(log_in)
+            assert asked.wait(WAIT_SECONDS)
+            assert not third.wait(0.1)
+        assert third.wait(WAIT_SECONDS)
+        done.result(WAIT_SECONDS)
 
 
 def test_other_ways_are_not_held_back() -> None:
