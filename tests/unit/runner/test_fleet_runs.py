@@ -10,6 +10,7 @@ from nornir.core.inventory import Host, Hosts, Inventory
 from fleet.model.connection import Completed, Endpoint
 from fleet.model.errors import UnreachableError, UsageError
 from fleet.policy import HostView
+from fleet.runner.connection import ConnectionSettings, endpoint
 from fleet.runner.fleet import Fleet
 from fleet.transport import Command, Connection
 
@@ -110,6 +111,17 @@ def test_an_endpoint_carries_the_inventory_name_and_the_address() -> None:
     with Fleet(Inventory(hosts=hosts), Noting(), workers=1) as fleet:
         fleet.run(greet)
     assert seen == [("db-1", "192.0.2.1"), ("bare", "bare")]
+
+
+def test_a_rate_of_the_operator_wins_over_that_of_the_inventory() -> None:
+    def of(settings: ConnectionSettings) -> Endpoint:
+        extras = {"connect_rate": 5.0, "jump_logins": 3}
+        return endpoint(
+            name="n1", hostname="n1", username=None, password=None, port=None, extras=extras, settings=settings
+        )
+
+    assert (of(ConnectionSettings()).connect_rate, of(ConnectionSettings()).jump_logins) == (5.0, 3)
+    assert of(ConnectionSettings(connect_rate=20.0)).connect_rate == 20.0
 
 
 def test_no_more_than_the_given_workers_at_a_time() -> None:

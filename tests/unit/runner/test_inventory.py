@@ -98,6 +98,8 @@ def test_options_of_other_nornir_plugins_are_left_alone(tmp_path: Path) -> None:
         ("hosts", "a: {}\na: {}", "hosts.yaml:2:1", "a"),
         ("hosts", "a: {port: 70000}", "hosts.yaml:1:11", "65535"),
         ("hosts", "a: {port: '22'}", "hosts.yaml:1:11", "whole number"),
+        ("hosts", "a: {connection_options: {fleet: {extras: {connect_rate: 0}}}}", "hosts.yaml:1:57", "0.1"),
+        ("hosts", "a: {connection_options: {fleet: {extras: {jump_logins: 0}}}}", "hosts.yaml:1:56", "1"),
         ("hosts", "a: {groups: [dbx]}", "hosts.yaml:1:14", "no group 'dbx' (did you mean 'db'?)"),
         ("hosts", "a: {groups: db}", "hosts.yaml:1:13", "list"),
         ("hosts", "a b: {}", "hosts.yaml:1:1", "'a b' is no name"),

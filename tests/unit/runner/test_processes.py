@@ -10,8 +10,8 @@ from threading import Event
 import pytest
 from nornir.core.inventory import Host, Hosts, Inventory
 
-from fleet.model.connection import Completed
-from fleet.model.errors import DocumentError, HostError, InternalError, ProtocolError, UnreachableError, UsageError
+from fleet.model.connection import Completed, Endpoint
+from fleet.model.errors import DocumentError, InternalError, ProtocolError, UnreachableError, UsageError
 from fleet.model.secret import Secret
 from fleet.policy import HostView
 from fleet.policy.expression import compile_expression
@@ -20,15 +20,22 @@ from fleet.runner.connection import ConnectionSettings, Credentials
 from fleet.runner.fleet import Fleet
 from fleet.runner.processes import Processes
 from fleet.transport import Command, Connection, FakeTransport
+from fleet.transport.fake import FakeConnection
 
 NAMES = tuple(f"n{number}" for number in range(9))
 
 
+class Telling(FakeTransport):
+    """Does not reach n3, and tells among how many transports it has to share what the network may be asked."""
+
+    def open(self, endpoint: Endpoint) -> FakeConnection:
+        if endpoint.name == "n3":
+            raise UnreachableError("n3", f"no route, for one of {endpoint.transports}", advice="look")
+        return super().open(endpoint)
+
+
 def transport() -> FakeTransport:
-    answers: dict[str, Completed | HostError] = {
-        name: Completed(exit_status=0, stdout=name.encode(), stderr=b"") for name in NAMES
-    }
-    return FakeTransport(answers | {"n3": UnreachableError("n3", "no route", advice="look")})
+    return Telling({name: Completed(exit_status=0, stdout=name.encode(), stderr=b"") for name in NAMES})
 
 
 def inventory() -> Inventory:
@@ -88,7 +95,7 @@ def test_hosts_are_shared_out_and_come_back_in_order_with_their_errors() -> None
     assert tuple(outcomes) == NAMES
     lost = outcomes.pop("n3")
     assert isinstance(lost, UnreachableError)
-    assert (lost.host, str(lost)) == ("n3", "no route: look")
+    assert (lost.host, str(lost)) == ("n3", "no route, for one of 2: look")
     answers = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, tuple)}
     assert {name: answer for name, (answer, _) in answers.items()} == {n: n.encode() for n in NAMES if n != "n3"}
     assert os.getpid() not in {pid for _, pid in answers.values()}

@@ -7,7 +7,15 @@ import paramiko
 import pytest
 
 from fleet.model.errors import HostError, HostTimeoutError, ProtocolError, UnreachableError
-from fleet.transport.errors import LEAVES, banner_error, connect_error, host_error
+from fleet.transport.errors import (
+    LEAVES,
+    TurnedAwayError,
+    banner_error,
+    connect_error,
+    host_error,
+    still_turned_away,
+    tunnel_error,
+)
 
 
 def subclasses(kind: type[BaseException]) -> set[type[BaseException]]:
@@ -65,6 +73,7 @@ def test_host_that_does_not_connect_is_unreachable(error: OSError, words: str) -
     turned = connect_error("db1", "10.0.0.1:22", error, 3)
     assert isinstance(turned, UnreachableError)
     assert words in turned.message
+    assert not isinstance(turned, TurnedAwayError)
 
 
 def wrapped(cause: Exception | None) -> paramiko.SSHException:
@@ -79,3 +88,24 @@ def test_kind_of_a_missing_banner_depends_on_what_came_instead() -> None:
     assert isinstance(banner_error("db1", wrapped(TimeoutError())), HostTimeoutError)
     assert isinstance(banner_error("db1", wrapped(None)), ProtocolError)
     assert isinstance(banner_error("db1", None), UnreachableError)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_worth_another_try"),
+    [
+        (paramiko.ChannelException(1, "Administratively prohibited"), False),
+        (paramiko.ChannelException(2, "Connect failed"), False),
+        (paramiko.ChannelException(4, "Resource shortage"), True),
+        (EOFError(), False),
+    ],
+)
+def test_only_a_jump_host_without_room_is_asked_again(error: Exception, *, is_worth_another_try: bool) -> None:
+    turned = tunnel_error("db1", "bastion", "10.0.0.1:22", error)
+    assert isinstance(turned, UnreachableError)
+    assert isinstance(turned, TurnedAwayError) is is_worth_another_try
+
+
+def test_who_was_turned_away_too_often_is_not_tried_again_from_further_out() -> None:
+    once, often = (still_turned_away(TurnedAwayError("db1", "closed", advice="look"), tries, 4.21) for tries in (1, 3))
+    assert type(once) is type(often) is UnreachableError
+    assert (str(once), str(often)) == ("closed: look", "closed, 3 times in 4.2 s: look")

@@ -12,6 +12,7 @@ from fleet.model.secret import Secret
 from fleet.transport import SshTransport
 from fleet.transport.algorithms import restricted
 from fleet.transport.target import Target
+from fleet.transport.throttle import Throttle
 
 Resolve = Callable[..., Target]
 
@@ -267,3 +268,26 @@ def test_algorithms_of_the_config_are_honoured(resolve: Resolve) -> None:
     assert target.algorithms.ciphers == ("aes256-ctr", "aes256-gcm@openssh.com")
     assert target.algorithms.kex == ("curve25519-sha256@libssh.org",)
     assert "ssh-ed25519" not in target.algorithms.host_keys
+
+
+def test_hosts_share_the_way_of_their_jump_host_or_of_their_proxy_command(resolve: Resolve) -> None:
+    assert resolve("", user="root").throttle == Throttle()
+    jump = "Host bastion\n ProxyJump none\nHost *\n ProxyJump me@bastion:2222\n"
+    through = [resolve(jump, address=name, connect_rate=rate) for name, rate in (("a", None), ("b", 5.0))]
+    assert [host.throttle for host in through] == [
+        Throttle(way="me@bastion:2222"),
+        Throttle(way="me@bastion:2222", per_second=5.0),
+    ]
+    # It is one jump host, logged in to once, whatever is said of those behind it.
+    assert through[0].via == through[1].via
+    command = "Host *\n ProxyCommand ssh -W %h:%p bastion\n"
+    assert [resolve(command, address=name).throttle for name in ("a", "b")] == [
+        Throttle(way="ssh -W %h:%p bastion", logins=8)
+    ] * 2
+    assert resolve(command, jump_logins=3).throttle.logins == 3
+
+
+def test_transports_side_by_side_keep_to_their_part(resolve: Resolve) -> None:
+    config = "Host *\n ProxyCommand ssh -W %h:%p bastion\n"
+    assert resolve(config, connect_rate=10.0, transports=4).throttle.per_second == 2.5
+    assert [resolve(config, transports=number).throttle.logins for number in (1, 3, 16)] == [8, 2, 1]
