@@ -29,10 +29,10 @@ class Endpoint:
         use_agent: ask the agent of $SSH_AUTH_SOCK; None means yes unless IdentitiesOnly says otherwise.
         known_hosts: files that replace ~/.ssh/known_hosts.
         accept_new: add keys of unknown hosts to the first known_hosts file; changed keys are always refused.
-        proxy_jump: ``user@host:port`` hops, first hop first; None leaves it to ~/.ssh/config, () connects directly.
         connect_rate: new connections a second to all hosts together that have one; None for as many as there are.
         jump_logins: logins under way at a time through its jump host or ProxyCommand; None leaves it to the transport.
         transports: that visit the hosts of the run side by side; each keeps to its part of the two above.
+        proxy_jump: ``user@host:port`` hops, first hop first; None leaves it to ~/.ssh/config, () connects directly.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Endpoint:
     proxy_jump: tuple[str, ...] | None = None
     become: BecomeMethod = "none"
     become_password: Secret | None = None
+    limits: TimeLimits = field(default_factory=TimeLimits)
     connect_rate: float | None = None
     jump_logins: int | None = None
     transports: int = 1
-    limits: TimeLimits = field(default_factory=TimeLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

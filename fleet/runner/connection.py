@@ -145,7 +145,7 @@ def endpoint(
         proxy_jump=tuple(ssh.proxy_jump) if ssh.proxy_jump is not None else None,
         become=settings.become or ssh.become or "none",
         become_password=settings.credentials.become_password,
+        limits=settings.limits,
         connect_rate=settings.connect_rate or ssh.connect_rate,
         jump_logins=ssh.jump_logins,
-        limits=settings.limits,
     )

@@ -10,10 +10,10 @@ from fleet.document import Items, StrictModel
 from fleet.model.connection import BecomeMethod
 
 FilePath = Annotated[str, Field(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
 SLOWEST_RATE, FASTEST_RATE = 0.1, 10_000.0
 """Connections a second."""
-
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _checked_name(name: str) -> str:
