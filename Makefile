@@ -4,6 +4,10 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+PEERS := .venv-bench
+SIZES ?= 10 100
+ONLY ?=
+BENCH_ARGS ?=
 
 .PHONY: help
 help:  ## Show this list
@@ -62,6 +66,14 @@ check: $(VENV)/.ready  ## Lint, types, rooms, shell, docs
 docs: $(VENV)/.ready  ## Write the generated parts of docs/
 	$(BIN)/python tools/check_docs.py --write
 
+$(PEERS)/.ready: benchmarks/requirements.txt tools/setup.sh
+	@sh tools/setup.sh peers $(PEERS)
+	@touch $@
+
+.PHONY: bench
+bench: system $(VENV)/.ready $(PEERS)/.ready  ## Measure fleet beside other tools: minutes, as root; SIZES="10 1000", ONLY="fleet paramiko"
+	@$(BIN)/python -m benchmarks --peers $(PEERS) --nodes $(SIZES) --only $(ONLY) $(BENCH_ARGS)
+
 .PHONY: clean
 clean:  ## Remove what the targets above have made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

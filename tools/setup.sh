@@ -2,7 +2,7 @@
 # Prepares this machine: `setup.sh system` for the programs that the lab needs, `setup.sh vm` for those that its machines
 # need, `setup.sh browser` for the one that the tests of the report page need, `setup.sh promtool DIR` for the one that
 # checks the alert rules, `setup.sh venv DIR` for Python packages, `setup.sh second-opinions DIR` for those that judge the
-# same machines as fleet does.
+# same machines as fleet does, `setup.sh peers DIR` for the tools that fleet is measured beside.
 set -eu
 
 # Ubuntu has no packages of it, only a snap; there the tests look for any Chromium or Chrome with its driver.
@@ -121,6 +121,13 @@ second_opinions() {
         --group second-opinions
 }
 
+peers() {
+    python=$(python_command) || { say 'Python 3.11 or newer is needed; set PYTHON to one'; exit 1; }
+    say "making $1 for the tools that fleet is measured beside"
+    "$python" -m venv --clear "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+}
+
 case ${1:-} in
     system) system ;;
     vm) vm ;;
@@ -128,8 +135,9 @@ case ${1:-} in
     promtool) promtool_into "${2:?directory}" ;;
     venv) venv "${2:?directory}" ;;
     second-opinions) second_opinions "${2:?directory}" ;;
+    peers) peers "${2:?directory}" ;;
     *)
-        say 'usage: setup.sh system | vm | browser | promtool DIR | venv DIR | second-opinions DIR'
+        say 'usage: setup.sh system | vm | browser | promtool DIR | venv DIR | second-opinions DIR | peers DIR'
         exit 2
         ;;
 esac
