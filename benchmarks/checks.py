@@ -30,7 +30,7 @@ def fleet_apply(field: Field, _log: str) -> None:
 def probe_answers(field: Field, _log: str) -> None:
     """The answer of each node is whole."""
     for name in field.names:
-        facts = parse_answer((field.answers / name).read_bytes(), nonce=NONCE, host=name)
+        facts = parse_answer(_kept(field.answers / name), nonce=NONCE, host=name)
         file = facts.files.get(MARKER)
         content = file.content if file is not None else None
         _expect(content == f"{field.marks[name]}\n".encode(), f"{name} has {content!r} in {MARKER}")
@@ -58,7 +58,14 @@ def testinfra(field: Field, log: str) -> None:
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 JSON
-    return json.loads(path.read_text())
+    return json.loads(_kept(path))
+
+
+def _kept(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise WrongResultError(f"there is no {path.name}") from None
 
 
 def _expect(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 as of assert

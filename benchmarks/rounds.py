@@ -61,7 +61,7 @@ def measure_all(folder: Path, request: Request, tell: Callable[[str], None]) -> 
             waiting = [each for each in chosen if nodes <= each.most]
             for _ in range(request.rounds):
                 for each in tuple(waiting):
-                    cost = _run(made, each)
+                    cost = run_once(made, each)
                     tell(f"{nodes} nodes, {job}, {each.name}: {cost.client:.2f} s of CPU, {cost.wall:.1f} s")
                     yield Run(nodes=nodes, job=job, name=each.name, cost=cost)
                     if cost.wall > _LONG:
@@ -70,7 +70,12 @@ def measure_all(folder: Path, request: Request, tell: Callable[[str], None]) -> 
                 waiting = [*waiting[1:], *waiting[:1]]
 
 
-def _run(made: Field, contestant: Contestant) -> Cost:
+def run_once(made: Field, contestant: Contestant) -> Cost:
+    """Give what one run costs.
+
+    Raises:
+        WrongResultError: the contestant did not do its work.
+    """
     made.clear()
     if contestant.job == "apply":
         made.nodes.put(_BEFORE)

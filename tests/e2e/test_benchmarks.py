@@ -1,9 +1,12 @@
-"""What one node takes: connections, commands and round trips, as its own sshd has seen them, and bytes on the cable."""
+"""What one node takes: connections, commands and round trips, as its own sshd has seen them, and bytes on the cable.
+
+Also that the benchmark sees who has not done the work.
+"""
 
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +15,10 @@ from support.cli import fleet
 from support.lab import running_lab, ssh
 
 from benchmarks.bare import Task, run
+from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.field import Field, prepare
+from benchmarks.measure import WrongResultError
+from benchmarks.rounds import run_once
 from benchmarks.work import PLAYBOOK
 from fleet import lab
 from fleet.cli.playbook import find_playbook
@@ -111,6 +117,13 @@ def test_an_apply_takes_no_more_connections_and_commands_than_it_needs(field: Fi
     most = {name: 0 if name == "global requests" else 3 for name in OPERATIONS}
     assert [name for name in OPERATIONS if max(seen.operations[name]) > most[name]] == []
     assert seen.bytes < 160_000
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda each: f"{each.job}-{each.name}")
+def test_a_contestant_that_does_nothing_has_no_result(field: Field, contestant: Contestant) -> None:
+    idle = replace(contestant, command=lambda _: ("true",), environment=lambda _: {}, right=(0,))
+    with pytest.raises(WrongResultError):
+        run_once(field, idle)
 
 
 def test_an_audit_computes_little_more_than_bare_paramiko(field: Field) -> None:
