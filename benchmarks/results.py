@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
+from benchmarks.field import Job
 from benchmarks.measure import Cost
 from benchmarks.rounds import Run
 
@@ -24,10 +26,10 @@ def keep(path: Path, run: Run) -> None:
         file.write(json.dumps(asdict(run)) + "\n")
 
 
-def forget(path: Path, *, nodes: int, names: Iterable[str]) -> None:
+def forget(path: Path, *, nodes: int, names: Iterable[str], jobs: Iterable[Job]) -> None:
     """Leave out earlier runs of some contestants at a size, which are about to be measured again."""
-    again = set(names)
-    left = [run for run in read(path) if run.nodes != nodes or run.name not in again]
+    again = set(product(jobs, names))
+    left = [run for run in read(path) if run.nodes != nodes or (run.job, run.name) not in again]
     path.unlink(missing_ok=True)
     for run in left:
         keep(path, run)

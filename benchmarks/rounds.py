@@ -31,12 +31,14 @@ class Request:
         peers: where the programs of the other contestants are.
         rounds: of all; who takes longer than half a minute has one run.
         only: names of contestants; none: all.
+        jobs: which of both; none: both.
     """
 
     nodes: int
     peers: Path
     rounds: int
     only: Collection[str]
+    jobs: Collection[Job]
 
 
 def measure_all(folder: Path, request: Request, tell: Callable[[str], None]) -> Iterator[Run]:
@@ -53,7 +55,7 @@ def measure_all(folder: Path, request: Request, tell: Callable[[str], None]) -> 
     nodes = request.nodes
     tell(f"{nodes} nodes: building the lab")
     with field(folder, nodes, request.peers) as made:
-        for job in JOBS:
+        for job in request.jobs or JOBS:
             chosen = [
                 each for each in CONTESTANTS if each.job == job and (not request.only or each.name in request.only)
             ]

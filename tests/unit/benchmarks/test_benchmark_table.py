@@ -39,11 +39,11 @@ def test_who_was_left_out_at_a_size_has_a_row_without_figures() -> None:
 
 def test_runs_are_kept_and_give_way_to_new_ones_of_the_same_size(tmp_path: Path) -> None:
     path = tmp_path / "build" / "runs.jsonl"
-    runs = [run("fleet", 0.4), run("fleet", 4.0, nodes=100), run("testinfra", None)]
+    runs = [run("fleet", 0.4), run("fleet", 4.0, nodes=100), run("fleet", 0.8, job="apply"), run("testinfra", None)]
     for each in runs:
         results.keep(path, each)
     assert results.read(path) == runs
-    results.forget(path, nodes=10, names=["fleet"])
+    results.forget(path, nodes=10, names=["fleet"], jobs=["audit"])
     assert results.read(path) == runs[1:]
 
 
