@@ -39,6 +39,7 @@ from fleet.report.plan_terminal import render_plan
 from fleet.report.words import count_hosts
 from fleet.rollout import ApplyRequest, ResumeRequest, plan_of, planned_batches, result_of, resume
 from fleet.rollout import apply as apply_plan
+from fleet.runner.choice import Runner, check_deciding_here
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 from fleet.runner.plan import plan as plan_hosts
@@ -68,18 +69,21 @@ def apply(
     ] = None,
     verbose: VerboseOption = 0,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.DecidingRunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Change nodes as planned, in batches. A node that is not confirmed undoes its change by itself.
 
     Exit code 0: all is as planned. 1: a host failed. 2: usage. 4: stopped or undone. 130: interrupted.
     """
+    check_deciding_here(runner, local=local, scheduler=scheduler)
     kept = history_location(history, state_dir)
     is_saved = what is not None and what.endswith(".json")
 
     ended = ExitStack()
 
     def reach(policy: Policy | None = None) -> Target:
-        return target(inventory=inventory, local=local, limit=limit, policy=policy)
+        return target(inventory=inventory, local=local, limit=limit, policy=policy, scheduler=scheduler)
 
     def plan_now(playbook: str, policy: Policy) -> tuple[Plan, Target]:
         compiled, chosen = Templates(shipped("templates"), templates), reach(policy)
@@ -89,7 +93,7 @@ def apply(
         ):
             plan = plan_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled)
         # Connections of their own: the answer to the question that follows may take its time.
-        return plan, replace(chosen, transport=new_transport(local=local))
+        return plan, replace(chosen, transport=new_transport(local=local, scheduler=scheduler))
 
     def begin(name: str) -> RunResult:
         if is_saved:

@@ -79,6 +79,7 @@ def audit(
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
     runner: options.RunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Compare each node with a playbook. Nothing is changed.
 
@@ -90,7 +91,7 @@ def audit(
     kept = history_location(history, state_dir)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
-    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local)
+    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local, scheduler=scheduler)
     asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}
     looks = [look for look, wanted in asked.items() if wanted]
     with recorded("audit", kept, playbook=playbook, digest=policy.digest) as record:

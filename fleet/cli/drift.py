@@ -64,6 +64,7 @@ def drift(
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
     runner: options.RunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Tell what differs from a playbook and from the last confirmed run, since when, and why. Nothing is changed.
 
@@ -77,7 +78,7 @@ def drift(
     targets = load_targets(notify_file, notify or (), os.environ)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
-    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local)
+    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local, scheduler=scheduler)
     with recorded("drift", kept, playbook=playbook, digest=policy.digest) as record:
         try:
             history = record.history()

@@ -53,7 +53,19 @@ OutputOption = Annotated[
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=1000, metavar="N", help="Hosts at a time.")]
 RunnerOption = Annotated[
-    Runner, typer.Option("--runner", help="Visit hosts from threads or processes; auto takes what is sooner done.")
+    Runner,
+    typer.Option(
+        "--runner", help="Visit hosts from threads, processes or a Dask cluster; auto takes threads or processes."
+    ),
+]
+DecidingRunnerOption = Annotated[
+    Runner, typer.Option("--runner", help="Reach hosts from this machine (auto, threads), or from a Dask cluster.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="The scheduler of the Dask cluster: tcp://HOST:PORT or tls://HOST:PORT."
+    ),
 ]
 LocalOption = Annotated[bool, typer.Option("--local", help="This machine, without SSH and without an inventory.")]
 VerboseOption = Annotated[

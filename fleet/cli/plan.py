@@ -24,6 +24,7 @@ from fleet.report.history_hosts import plan_history
 from fleet.report.plan_markdown import plan_markdown
 from fleet.report.plan_status import plan_exit_code
 from fleet.report.plan_terminal import render_plan, render_plan_summary
+from fleet.runner.choice import Runner, choose
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 from fleet.runner.plan import plan as plan_hosts
@@ -63,6 +64,8 @@ def plan(
     history: options.HistoryOption = None,
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.RunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Show what a playbook would change on each node. Nothing is changed.
 
@@ -71,11 +74,19 @@ def plan(
     kept = history_location(history, state_dir)
     policy = load_playbook(find_playbook(playbook))
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local, scheduler=scheduler)
     compiled = Templates(shipped("templates"), templates)
     with recorded("plan", kept, playbook=playbook, digest=policy.digest) as record:
         with (
             host_progress("planning", len(chosen.names)) as progress,
-            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
+            Fleet(
+                chosen.inventory,
+                chosen.transport,
+                settings=settings,
+                workers=workers,
+                progress=progress,
+                shards=shards,
+            ) as fleet,
         ):
             result = plan_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled, run_id=record.run_id

@@ -29,6 +29,7 @@ from fleet.report.runs_terminal import render_runs
 from fleet.report.words import count_hosts
 from fleet.rollout import RollbackRequest, may_be_changed, plan_of, result_of, runs
 from fleet.rollout import rollback as take_back
+from fleet.runner.choice import Runner, check_deciding_here
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 
@@ -53,6 +54,8 @@ def rollback(
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     verbose: VerboseOption = 0,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.DecidingRunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Give nodes back the files, modes and values that they had before a run.
 
@@ -60,6 +63,7 @@ def rollback(
     """
     if (run is None) != listing:
         raise UsageError("name the run to take back, or see the runs with --list")
+    check_deciding_here(runner, local=local, scheduler=scheduler)
     check_output(output)
     kept = history_location(history, state_dir)
     if run is None:
@@ -67,7 +71,7 @@ def rollback(
         return
     check_can_ask(yes=yes, command="fleet rollback")
     taken_back = result_of(run, state_dir)
-    chosen = target(inventory=inventory, local=local, limit=limit)
+    chosen = target(inventory=inventory, local=local, limit=limit, scheduler=scheduler)
     hosts = hosts_of(taken_back.hosts, chosen, of="run")
     touched = [name for name in hosts if may_be_changed(taken_back.hosts[name])]
     explain(render_rollback(taken_back, touched, force=force, width=message_width()))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fleet.model.errors import UsageError
 from fleet.policy import Policy, Selected, check_hosts, parse_selection, select
+from fleet.runner.choice import dask_transport
 from fleet.runner.inventory import FleetInventory, Inventory, host_views, local_inventory
 from fleet.transport import LocalTransport, SshTransport, Transport
 
@@ -22,13 +23,16 @@ class Target:
         return tuple(chosen.host.name for chosen in self.selected)
 
 
-def target(*, inventory: str, local: bool, limit: str | None, policy: Policy | None = None) -> Target:
+def target(
+    *, inventory: str, local: bool, limit: str | None, policy: Policy | None = None, scheduler: str | None = None
+) -> Target:
     """Choose hosts.
 
     Args:
         inventory: its directory; not looked at with ``local``, nor is what the playbook says of hosts.
         limit: what the operator said on the command line.
         policy: a playbook, whose own selection must hold too.
+        scheduler: of the Dask cluster whose workers reach the hosts.
 
     Raises:
         UsageError: the inventory or an expression does not load, names what is not there, or leaves no host.
@@ -49,11 +53,13 @@ def target(*, inventory: str, local: bool, limit: str | None, policy: Policy | N
             if asked
             else f"the inventory {inventory} has no hosts"
         )
-    return Target(inventory=loaded, selected=chosen, transport=new_transport(local=False))
+    return Target(inventory=loaded, selected=chosen, transport=new_transport(local=False, scheduler=scheduler))
 
 
-def new_transport(*, local: bool) -> Transport:
+def new_transport(*, local: bool, scheduler: str | None = None) -> Transport:
     """What reaches the hosts; a run closes its own at its end."""
+    if scheduler is not None:
+        return dask_transport(scheduler)
     return LocalTransport() if local else SshTransport()
 
 

@@ -23,6 +23,7 @@ from fleet.report.history_hosts import verify_history
 from fleet.report.verify_json import verify_json
 from fleet.report.verify_status import verify_exit_code
 from fleet.report.verify_terminal import render_verification, render_verification_summary
+from fleet.runner.choice import Runner, check_deciding_here
 from fleet.runner.connection import ConnectionSettings
 from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
 from fleet.runner.inventory import host_views
@@ -64,6 +65,8 @@ def verify(
     history: options.HistoryOption = None,
     state_dir: options.StateDirOption = options.DEFAULT_STATE_DIR,
     workers: options.WorkersOption = DEFAULT_WORKERS,
+    runner: options.DecidingRunnerOption = Runner.AUTO,
+    scheduler: options.SchedulerOption = None,
 ) -> None:
     """Run a playbook as tests, one for each control on each node. Nothing is changed.
 
@@ -71,12 +74,13 @@ def verify(
     """
     if tests is not None and not tests.exists():
         raise UsageError(f"no such file or directory: {tests}")
+    check_deciding_here(runner, local=local, scheduler=scheduler)
     check_output(junit)
     kept = history_location(history, state_dir)
     check_output(output)
     path = find_playbook(playbook)
     policy = load_playbook(path)
-    chosen = target(inventory=inventory, local=local, limit=limit, policy=policy)
+    chosen = target(inventory=inventory, local=local, limit=limit, policy=policy, scheduler=scheduler)
     with recorded("verify", kept, playbook=playbook, digest=policy.digest) as record:
         with (
             host_progress("reading", len(chosen.names)) as progress,

@@ -33,6 +33,7 @@ class Endpoint:
         jump_logins: logins under way at a time through its jump host or ProxyCommand; None leaves it to the transport.
         transports: that visit the hosts of the run side by side; each keeps to its part of the two above.
         proxy_jump: ``user@host:port`` hops, first hop first; None leaves it to ~/.ssh/config, () connects directly.
+        site: where the workers of a Dask cluster are that reach it; None is anywhere. Other runners do not look at it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Endpoint:
     proxy_jump: tuple[str, ...] | None = None
     become: BecomeMethod = "none"
     become_password: Secret | None = None
+    site: str | None = None
     limits: TimeLimits = field(default_factory=TimeLimits)
     connect_rate: float | None = None
     jump_logins: int | None = None

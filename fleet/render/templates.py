@@ -38,7 +38,16 @@ class Templates:
         files = dict(_templates(shipped))
         if custom is not None:
             files |= _own(custom, files)
-        self._sources = {name: (_text(file), str(file)) for name, file in files.items()}
+        self._compile_all({name: (_text(file), str(file)) for name, file in files.items()})
+
+    def __getstate__(self) -> dict[str, tuple[str, str]]:
+        return self._sources
+
+    def __setstate__(self, sources: dict[str, tuple[str, str]]) -> None:
+        self._compile_all(sources)
+
+    def _compile_all(self, sources: dict[str, tuple[str, str]]) -> None:
+        self._sources = sources
         # Autoescaping is for HTML: here every value is checked before it comes.
         self._environment = sandbox.ImmutableSandboxedEnvironment(
             loader=jinja2.FunctionLoader(self._load),

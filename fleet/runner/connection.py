@@ -40,6 +40,11 @@ def credential_of_environment(name: str) -> Secret | None:
     return Secret(value) if value else None
 
 
+def credentials_of_environment() -> Credentials:
+    """All that the environment has."""
+    return Credentials(**{name: credential_of_environment(name) for name in CREDENTIAL_VARIABLES})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
     """What the operator said for all hosts of a run; all but credentials and limits wins over the inventory."""
@@ -145,6 +150,7 @@ def endpoint(
         proxy_jump=tuple(ssh.proxy_jump) if ssh.proxy_jump is not None else None,
         become=settings.become or ssh.become or "none",
         become_password=settings.credentials.become_password,
+        site=ssh.site,
         limits=settings.limits,
         connect_rate=settings.connect_rate or ssh.connect_rate,
         jump_logins=ssh.jump_logins,

@@ -10,6 +10,7 @@ from fleet.document import Items, StrictModel
 from fleet.model.connection import BecomeMethod
 
 FilePath = Annotated[str, Field(min_length=1)]
+Site = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 SLOWEST_RATE, FASTEST_RATE = 0.1, 10_000.0
@@ -51,6 +52,7 @@ class SshExtras(StrictModel):
     accept_new: bool | None = None
     ssh_config: FilePath | None = None
     proxy_jump: Items[str] | None = None
+    site: Site | None = None
     become: BecomeMethod | None = None
     connect_rate: Annotated[float, Field(ge=SLOWEST_RATE, le=FASTEST_RATE)] | None = None
     jump_logins: Annotated[int, Field(ge=1)] | None = None

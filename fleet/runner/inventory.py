@@ -87,7 +87,10 @@ class FleetInventory:
         return ConnectionOptions(**_address(plugin), extras=extras)
 
     def _anchored(self, extras: SshExtras) -> dict[str, Any]:
-        """Our extras with the relative paths of the files made independent of where the command is called."""
+        """Our extras with the relative paths of the files made independent of where the command is called.
+
+        A ``~`` stays: it is the home of whoever connects, who may be on another machine.
+        """
         given = extras.model_dump(exclude_unset=True)
         for field in ("identity_files", "known_hosts"):
             if given.get(field) is not None:
@@ -97,7 +100,7 @@ class FleetInventory:
         return given
 
     def _path(self, written: str) -> str:
-        return str(self._directory.absolute() / expand_home(written))
+        return written if written.startswith("~") else str(self._directory.absolute() / written)
 
 
 def local_inventory() -> Inventory:

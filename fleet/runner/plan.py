@@ -1,7 +1,8 @@
 """Read every host once and plan what a playbook changes on it. Nothing is written to a host."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from fleet import __version__
 from fleet.facts import ProbeRequest
@@ -14,6 +15,38 @@ from fleet.render import Templates
 from fleet.runner.audit import failure, iso, read_facts
 from fleet.runner.fleet import Fleet
 from fleet.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanJob:
+    """The plan of one host over its connection; it can be sent to another process.
+
+    Attributes:
+        request: what is read.
+        today: the day that exceptions are held against.
+    """
+
+    policy: Policy
+    request: ProbeRequest
+    templates: Templates
+    today: date
+
+    def __call__(self, host: HostView, connection: Connection) -> HostPlan:
+        policy = self.policy
+        facts = read_facts(host, connection, self.request)
+        seen = evaluate(policy, facts, host=host, today=self.today)
+        checking = None
+        if policy.on_node is not None:
+            checking = Checking(how=policy.on_node, policy=policy, host=host, today=self.today)
+        node = plan_node(
+            seen,
+            facts,
+            templates=self.templates,
+            playbook=policy.name,
+            restart=policy.rollout.restart,
+            checking=checking,
+        )
+        return HostPlan(name=host.name, plan=node)
 
 
 def plan(  # noqa: PLR0913 each is of the whole run
@@ -37,18 +70,8 @@ def plan(  # noqa: PLR0913 each is of the whole run
     """
     started = datetime.now(UTC)
     request = ProbeRequest(keys=needed_keys(policy), files=needed_files(policy))
-
-    def check(host: HostView, connection: Connection) -> HostPlan:
-        facts = read_facts(host, connection, request)
-        seen = evaluate(policy, facts, host=host, today=started.date())
-        restart = policy.rollout.restart
-        checking = None
-        if policy.on_node is not None:
-            checking = Checking(how=policy.on_node, policy=policy, host=host, today=started.date())
-        node = plan_node(seen, facts, templates=templates, playbook=policy.name, restart=restart, checking=checking)
-        return HostPlan(name=host.name, plan=node)
-
-    outcomes = fleet.run(check, hosts=hosts)
+    job = PlanJob(policy=policy, request=request, templates=templates, today=started.date())
+    outcomes = fleet.run(job, hosts=hosts)
     for outcome in outcomes.values():
         if isinstance(outcome, UsageError):
             raise outcome

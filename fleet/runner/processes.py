@@ -3,11 +3,13 @@
 Work and credentials reach a process through its pipe alone: not by a file, an argument or the environment.
 """
 
+import copyreg
+import io
 import os
 import pickle
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -17,7 +19,8 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Lock
 
 from fleet.model.errors import InternalError
-from fleet.runner.shards import Job, Visit, internal_error, share_out, visit_one
+from fleet.model.secret import Secret
+from fleet.runner.shards import Job, Visit, sendable, share_out, visit_one
 from fleet.transport import SshTransport, Transport
 
 _POLL = 0.2
@@ -40,7 +43,7 @@ class Processes:
 
     def visit(
         self, job: Job, visits: Sequence[Visit], *, started: Callable[[str], None], stop: Event
-    ) -> Iterator[tuple[str, object]]:
+    ) -> Generator[tuple[str, object], None, None]:
         """Visit hosts; those of a process that dies are visited once more, by the one that takes its place."""
         count = min(self._count, len(visits))
         # The first ones take what is left over.
@@ -89,7 +92,7 @@ class _Run:
                 yield from self._replace(member)
             else:
                 del member.visits[name]
-                yield name, outcome
+                yield name, pickle.loads(outcome)  # noqa: S301 of our own process
                 self._feed(member)
 
     def _feed(self, member: "_Member") -> None:
@@ -124,7 +127,7 @@ class _Member:
 
     def send(self, visit: Visit) -> None:
         try:
-            self.pipe.send(visit)
+            self.pipe.send_bytes(_with_secrets(visit))
         except (BrokenPipeError, ConnectionResetError):
             return  # It has died, and the end of its pipe, which is read next, says so.
 
@@ -158,6 +161,15 @@ def _start(job: Job, transport: Callable[[], Transport], size: int) -> _Member:
     return _Member(process=process, pipe=ours, size=size)
 
 
+def _with_secrets(visit: Visit) -> bytes:
+    """Pickle what goes to a process of our own, through a pipe: the one way on which a secret leaves this process."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer)
+    pickler.dispatch_table = {**copyreg.dispatch_table, Secret: lambda secret: (Secret, (secret.reveal(),))}
+    pickler.dump(visit)
+    return buffer.getvalue()
+
+
 def _lost(code: int | None) -> InternalError:
     return InternalError(
         f"two processes that visited it have died, the last with exit code {code}: "
@@ -171,13 +183,9 @@ def _serve(pipe: Pipe, job: Job, new_transport: Callable[[], Transport], size: i
     transport = new_transport()
 
     def work(visit: Visit) -> None:
-        outcome = visit_one(job, visit, transport)
-        try:
-            answer = pickle.dumps((visit.host.name, outcome))
-        except Exception as error:  # noqa: BLE001 anything that a result holds may refuse
-            answer = pickle.dumps((visit.host.name, internal_error(error)))
+        outcome = sendable(visit_one(job, visit, transport))
         with sending:
-            pipe.send_bytes(answer)
+            pipe.send((visit.host.name, outcome))
 
     with ThreadPoolExecutor(size, thread_name_prefix="fleet-worker") as pool:
         while True:

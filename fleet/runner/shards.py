@@ -1,7 +1,9 @@
 """Hosts that other processes visit: what goes to them, what comes back, and nornir's runner over it."""
 
+import pickle
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -33,7 +35,7 @@ class Shards(Protocol):
 
     def visit(
         self, job: Job, visits: Sequence[Visit], *, started: Callable[[str], None], stop: Event
-    ) -> Iterator[tuple[str, object]]:
+    ) -> Generator[tuple[str, object], None, None]:
         """Give host names with what the job returned, or the exception that ended it, as they come.
 
         Args:
@@ -62,6 +64,14 @@ def visit_one(job: Job, visit: Visit, transport: Transport) -> object:
         return error
     except Exception as error:  # noqa: BLE001 of one host, as nornir takes it; told as a bug
         return internal_error(error)
+
+
+def sendable(outcome: object) -> bytes:
+    """Pickle what became of a visit; one that cannot be is told as a bug."""
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001 anything that a result holds may refuse
+        return pickle.dumps(internal_error(error))
 
 
 def internal_error(error: Exception) -> InternalError:
@@ -103,17 +113,18 @@ class ShardedRunner:
         def started(name: str) -> None:
             task.processors.task_instance_started(task, by_name[name])
 
-        for name, outcome in self._shards.visit(self._job, visits, started=started, stop=self._stop):
-            if isinstance(outcome, UsageError):
-                raise outcome
-            host = by_name[name]
-            result = MultiResult(task.name)
-            if isinstance(outcome, Exception):
-                result.append(Result(host=host, failed=True, exception=outcome))
-            else:
-                result.append(Result(host=host, result=outcome))
-            finished[name] = result
-            task.processors.task_instance_completed(task, host, result)
+        with closing(self._shards.visit(self._job, visits, started=started, stop=self._stop)) as outcomes:
+            for name, outcome in outcomes:
+                if isinstance(outcome, UsageError):
+                    raise outcome
+                host = by_name[name]
+                result = MultiResult(task.name)
+                if isinstance(outcome, Exception):
+                    result.append(Result(host=host, failed=True, exception=outcome))
+                else:
+                    result.append(Result(host=host, result=outcome))
+                finished[name] = result
+                task.processors.task_instance_completed(task, host, result)
         results = AggregatedResult(task.name)
         results.update((host.name, finished[host.name]) for host in hosts if host.name in finished)
         return results

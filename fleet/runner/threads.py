@@ -47,7 +47,7 @@ class InterruptibleRunner:
             for number in range(working):
                 Thread(target=work, name=f"fleet-worker-{number}", daemon=True).start()
             while working:
-                if (each := _wait_for(done)) is None:
+                if (each := wait_for(done)) is None:
                     working -= 1
                 else:
                     finished.update([each])
@@ -58,7 +58,8 @@ class InterruptibleRunner:
         return result
 
 
-def _wait_for(queue: SimpleQueue[T]) -> T:
+def wait_for(queue: SimpleQueue[T]) -> T:
+    """Take what comes next; Ctrl-C ends the waiting at once."""
     # A signal that comes just before get() blocks would wait as long as get() does: so get() comes up for air.
     while True:
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.model.errors import UsageError
 from fleet.policy import check_hosts, load_playbook, parse_selection, select
-from fleet.runner.connection import ConnectionSettings, Credentials, credential_of_environment
+from fleet.runner.connection import ConnectionSettings, credentials_of_environment
 from fleet.runner.fleet import Fleet
 from fleet.runner.inventory import FleetInventory, host_views
 from fleet.transport import SshTransport
@@ -41,13 +41,7 @@ def _begin(config: pytest.Config, stack: ExitStack) -> None:
     chosen = select(parse_selection("all" if limit is None else limit), everyone, groups)
     if not chosen:
         raise UsageError(f"no host selected by {limit!r}" if limit else "the inventory has no hosts")
-    settings = ConnectionSettings(
-        credentials=Credentials(
-            password=credential_of_environment("password"),
-            passphrase=credential_of_environment("passphrase"),
-            become_password=credential_of_environment("become_password"),
-        )
-    )
+    settings = ConnectionSettings(credentials=credentials_of_environment())
     fleet = stack.enter_context(Fleet(inventory, SshTransport(), settings=settings, keep_open=True))
     nodes = Nodes(fleet, names=(one.host.name for one in chosen), inventory=everyone, groups=groups)
     stack.enter_context(session(nodes))

@@ -39,14 +39,14 @@ def test_groups_and_defaults_may_be_absent(tmp_path: Path) -> None:
     assert [view.name for view in host_views(FleetInventory(str(tmp_path)).load())] == ["a"]
 
 
-def test_relative_paths_of_extras_start_at_the_inventory_and_home_is_expanded(tmp_path: Path) -> None:
+def test_relative_paths_of_extras_start_at_the_inventory_and_home_is_that_of_whoever_connects(tmp_path: Path) -> None:
     write(
         tmp_path,
         hosts="a: {connection_options: {fleet: {extras: {identity_files: [keys/id, ~/.ssh/id], become: sudo}}}}",
     )
     options = FleetInventory(str(tmp_path)).load().hosts["a"].get_connection_parameters("fleet")
     assert options.extras == {
-        "identity_files": [str(tmp_path / "keys/id"), str(Path("~/.ssh/id").expanduser())],
+        "identity_files": [str(tmp_path / "keys/id"), "~/.ssh/id"],
         "become": "sudo",
     }
 

@@ -140,18 +140,33 @@ def test_once_stopped_no_host_is_begun() -> None:
     assert visited(where, stop=stop) == {}
 
 
-def shows(_host: HostView, _connection: Connection) -> list[str]:
+class WithPassword:
+    """A transport whose hosts say the password that came for them."""
+
+    def open(self, endpoint: Endpoint) -> Connection:
+        assert endpoint.password is not None
+        said = Completed(exit_status=0, stdout=endpoint.password.reveal().encode(), stderr=b"")
+        return FakeTransport({endpoint.name: said}).open(endpoint)
+
+    def close(self) -> None:
+        pass
+
+
+def shows(_host: HostView, connection: Connection) -> tuple[bytes, str]:
     files = [Path("/proc/self/cmdline"), Path("/proc/self/environ")]
-    return [file.read_text(errors="replace") for file in files]
+    came = connection.run(Command(arguments=("say", "it"))).stdout
+    return came, "".join(file.read_text(errors="replace") for file in files)
 
 
-def test_a_password_reaches_no_argument_list_and_no_environment() -> None:
+def test_a_password_comes_and_is_in_no_argument_list_and_no_environment() -> None:
     settings = ConnectionSettings(credentials=Credentials(password=Secret("open-sesame")))
-    shards = Processes(processes=1, workers=1, transport=transport)
+    shards = Processes(processes=1, workers=1, transport=WithPassword)
     with Fleet(inventory(), transport(), settings=settings, shards=shards) as fleet:
-        shown = fleet.run(shows, hosts=["n1"])["n1"]
-    assert isinstance(shown, list)
-    assert "open-sesame" not in "".join(shown)
+        outcome = fleet.run(shows, hosts=["n1"])["n1"]
+    assert isinstance(outcome, tuple)
+    came, shown = outcome
+    assert came == b"open-sesame"
+    assert "open-sesame" not in shown
 
 
 @pytest.mark.parametrize(
