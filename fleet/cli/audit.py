@@ -1,6 +1,5 @@
 """``fleet audit``: hold nodes against a playbook."""
 
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -19,13 +18,7 @@ from fleet.model.errors import UsageError
 from fleet.model.finding import Audit
 from fleet.policy import load_playbook
 from fleet.report.audit_json import audit_json
-from fleet.report.compare import Comparison, compare
-from fleet.report.compare_json import comparison_json
-from fleet.report.compare_markdown import comparison_markdown
-from fleet.report.compare_terminal import render_comparison
 from fleet.report.history_hosts import audit_history
-from fleet.report.junit import audit_junit
-from fleet.report.markdown import audit_markdown
 from fleet.report.status import exit_code
 from fleet.report.terminal import render_audit, render_summary
 from fleet.report.trend import trend_point
@@ -43,17 +36,6 @@ class Format(StrEnum):
     JSON = "json"
     JUNIT = "junit"
     MARKDOWN = "markdown"
-
-
-TEXTS: dict[Format, Callable[[Audit], str]] = {
-    Format.JSON: audit_json,
-    Format.JUNIT: audit_junit,
-    Format.MARKDOWN: audit_markdown,
-}
-COMPARISONS: dict[Format, Callable[[Comparison], str]] = {
-    Format.JSON: comparison_json,
-    Format.MARKDOWN: comparison_markdown,
-}
 
 
 @options.connects
@@ -115,19 +97,29 @@ def audit(
             )
         )
         width = terminal_width() if output is None else None
-        show(_compared(compare(result), form, width) if comparing else _told(result, form, verbose, width), output)
+        show(_compared(result, form, width) if comparing else _told(result, form, verbose, width), output)
         if output is not None:
             note(f"{render_summary(result).plain}; written to {output}")
         raise typer.Exit(exit_code(result))
 
 
 def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType:
-    if form in TEXTS:
-        return TEXTS[form](result)
-    return render_audit(result, verbosity=verbosity, width=width)
+    match form:
+        case Format.JSON:
+            return audit_json(result)
+        case Format.JUNIT:
+            from fleet.report.junit import audit_junit  # noqa: PLC0415 only who wants it waits for it to load
+
+            return audit_junit(result)
+        case Format.MARKDOWN:
+            from fleet.report.markdown import audit_markdown  # noqa: PLC0415 see above
+
+            return audit_markdown(result)
+        case Format.TABLE:
+            return render_audit(result, verbosity=verbosity, width=width)
 
 
-def _compared(comparison: Comparison, form: Format, width: int | None) -> RenderableType:
-    if form in COMPARISONS:
-        return COMPARISONS[form](comparison)
-    return render_comparison(comparison, width=width)
+def _compared(result: Audit, form: Format, width: int | None) -> RenderableType:
+    from fleet.cli.comparing import compared  # noqa: PLC0415 see above
+
+    return compared(result, form.value, width)

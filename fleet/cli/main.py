@@ -3,11 +3,9 @@
 The commands are imported when `main` runs, so that Ctrl-C while Python still loads them shows no traceback either.
 """
 
-import gc
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from fleet import __version__
@@ -18,15 +16,13 @@ from fleet.model.text import printable
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 _MOST_SHOWN = 200
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point of the ``fleet`` program: ends with an exit code, having said on stderr what went wrong."""
     prepare_streams()
-    # What a run builds up stays until its end: looking through it for garbage every 700 objects finds nothing.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    if not Path(os.path.expanduser("~")).is_absolute():  # noqa: PTH111 pathlib raises where there is no home
+    # By os.path: pathlib raises where there is no home, and takes as long to load as Python itself.
+    if not os.path.isabs(os.path.expanduser("~")):  # noqa: PTH111, PTH117
         # A user id without an entry in passwd, as in a container: nornir does not load without a home. Docker's is /.
         os.environ["HOME"] = "/"
     try:
@@ -43,6 +39,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str] | None) -> int:
     if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
         return _tell_version()
+    from fleet.cli import loading  # noqa: PLC0415 see above
+
+    loading.begin()
     from fleet.cli.app import app  # noqa: PLC0415 see above
     from fleet.cli.output import complain  # noqa: PLC0415 see above
 

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from fleet.model.diagnosis import CauseVerdict, Diagnosis
-from fleet.model.drift import DriftReport
 from fleet.model.finding import Audit, Failure
 from fleet.model.history import HistoryHost
-from fleet.model.rollout import RunResult
-from fleet.model.verification import Verification
-from fleet.plan import Plan
 from fleet.report.status import VIOLATIONS
+
+# Each command knows the one of them that it makes: an audit need not load what a plan is.
+if TYPE_CHECKING:
+    from fleet.model.diagnosis import CauseVerdict, Diagnosis
+    from fleet.model.drift import DriftReport
+    from fleet.model.rollout import RunResult
+    from fleet.model.verification import Verification
+    from fleet.plan import Plan
 
 _NOT_PASSED = {"failed", "error"}
 
@@ -28,7 +32,7 @@ def audit_history(audit: Audit) -> tuple[HistoryHost, ...]:
     )
 
 
-def plan_history(plan: Plan) -> tuple[HistoryHost, ...]:
+def plan_history(plan: "Plan") -> tuple[HistoryHost, ...]:
     """Of a plan: what it would change."""
     return tuple(
         HistoryHost(
@@ -41,7 +45,7 @@ def plan_history(plan: Plan) -> tuple[HistoryHost, ...]:
     )
 
 
-def run_history(result: RunResult) -> tuple[HistoryHost, ...]:
+def run_history(result: "RunResult") -> tuple[HistoryHost, ...]:
     """Of an apply or a rollback: what was changed, or given back."""
     return tuple(
         HistoryHost(
@@ -54,7 +58,7 @@ def run_history(result: RunResult) -> tuple[HistoryHost, ...]:
     )
 
 
-def verify_history(result: Verification) -> tuple[HistoryHost, ...]:
+def verify_history(result: "Verification") -> tuple[HistoryHost, ...]:
     """Of a verification: tests that did not pass."""
     failed = Counter(test.host for test in result.tests if test.outcome in _NOT_PASSED)
     return tuple(
@@ -68,7 +72,7 @@ def verify_history(result: Verification) -> tuple[HistoryHost, ...]:
     )
 
 
-def drift_history(report: DriftReport) -> tuple[HistoryHost, ...]:
+def drift_history(report: "DriftReport") -> tuple[HistoryHost, ...]:
     """Of a drift check: what is open."""
     return tuple(
         HistoryHost(
@@ -81,7 +85,7 @@ def drift_history(report: DriftReport) -> tuple[HistoryHost, ...]:
     )
 
 
-def diagnosis_history(diagnosis: Diagnosis) -> tuple[HistoryHost, ...]:
+def diagnosis_history(diagnosis: "Diagnosis") -> tuple[HistoryHost, ...]:
     """Of a diagnosis: causes that are named."""
     return tuple(
         HistoryHost(
@@ -94,7 +98,7 @@ def diagnosis_history(diagnosis: Diagnosis) -> tuple[HistoryHost, ...]:
     )
 
 
-def _named(verdicts: Iterable[CauseVerdict]) -> int:
+def _named(verdicts: "Iterable[CauseVerdict]") -> int:
     return sum(verdict.is_named for verdict in verdicts)
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from fleet.drift.history.book import Book
 from fleet.drift.history.database import open_database
 from fleet.drift.history.location import HistoryLocation
-from fleet.drift.history.related import Related
 from fleet.drift.history.runs import Runs
+
+if TYPE_CHECKING:
+    from fleet.drift.history.book import Book
+    from fleet.drift.history.related import Related
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,17 @@ class History:
         return Runs(self.engine, self.location)
 
     @property
-    def related(self) -> Related:
+    def related(self) -> "Related":
         """Which of it belongs together."""
+        from fleet.drift.history.related import Related  # noqa: PLC0415 most commands only record their run
+
         return Related(self.engine, self.location)
 
     @property
-    def book(self) -> Book:
+    def book(self) -> "Book":
         """What drift checks remember."""
+        from fleet.drift.history.book import Book  # noqa: PLC0415 see above
+
         return Book(self.engine, self.location)
 
     def close(self) -> None:
