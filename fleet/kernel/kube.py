@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fleet.document.reader import parse
+from fleet.kernel.documents import node_document
 from fleet.kernel.k3s import k3s_list, k3s_setting
 from fleet.kernel.options import option
 from fleet.model.errors import DocumentError
@@ -68,7 +68,7 @@ def _of_kube_proxy(process: NodeProcess, files: Mapping[str, NodeFile]) -> Proxy
     if file is None or file.content is None:
         return ProxyMode(mode="unknown", evidence=f"kube-proxy's {path} could not be read")
     try:
-        data = parse(file.content, path).data
+        data = node_document(file.content, path).data
     except DocumentError as error:
         return ProxyMode(mode="unknown", evidence=f"kube-proxy's configuration: {error}")
     if not isinstance(data, dict):

@@ -1,6 +1,6 @@
 """Runs as the history keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,7 +64,7 @@ class HistoryEnd:
         exit_code: of the command.
         message: why it failed; empty where it did not.
         finished: ISO 8601 in UTC.
-        parts: what is kept as JSON.
+        parts: what is kept as JSON, whole or in pieces.
         point: what it came to, of an audit and of a drift check.
     """
 
@@ -73,7 +73,7 @@ class HistoryEnd:
     finished: str
     message: str = ""
     hosts: tuple[HistoryHost, ...] = ()
-    parts: Mapping[HistoryPart, str] = field(default_factory=dict)
+    parts: Mapping[HistoryPart, str | Iterator[str]] = field(default_factory=dict)
     point: TrendPoint | None = None
 
 

@@ -3,6 +3,7 @@
 import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ SUFFIX = ".j2"
 _BACKSLASH = "\\"
 _COMMENT_WIDTH = 100
 _MOST_SHOWN = 300
+# What controls say of themselves is the same on every node.
+_MOST_COMMENTS = 1024
 # What a template can run into with data that its author did not think of, beside Jinja's own errors.
 _FAILURES = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -96,7 +99,12 @@ class Templates:
 
 def comment(text: str) -> str:
     """The text as lines that begin with ``# ``, for the templates."""
-    lines = textwrap.wrap(words(text), _COMMENT_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return _comment(words(text))
+
+
+@lru_cache(maxsize=_MOST_COMMENTS)
+def _comment(line: str) -> str:
+    lines = textwrap.wrap(line, _COMMENT_WIDTH, break_long_words=False, break_on_hyphens=False)
     # modprobe.d goes on after a backslash at the end of a line, even of a comment: the next line would be lost.
     return "\n".join(f"# {line.rstrip(_BACKSLASH)}" for line in lines)
 

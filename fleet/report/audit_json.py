@@ -1,5 +1,6 @@
 """An audit as JSON, ``fleet.audit/1``: for scripts, so fields may be added but never change their meaning."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Literal
@@ -20,7 +21,7 @@ from fleet.model.finding import (
     WriterState,
 )
 from fleet.model.pods import PodRemedy
-from fleet.report.json_text import clean, json_text_of_hosts
+from fleet.report.json_text import clean, json_pieces_of_hosts
 from fleet.report.status import host_counts
 
 # Nodes that are alike share the findings and settings that say the same.
@@ -175,6 +176,11 @@ class AuditJson(BaseModel):
 
 def audit_json(audit: Audit) -> str:
     """The JSON text of ``fleet audit -f json``."""
+    return "".join(audit_json_pieces(audit))
+
+
+def audit_json_pieces(audit: Audit) -> Iterator[str]:
+    """The same host by host, for who need not have it whole."""
     document = AuditJson(
         schema="fleet.audit/1",
         run=RunJson(
@@ -187,7 +193,7 @@ def audit_json(audit: Audit) -> str:
         summary=SummaryJson(hosts=len(audit.hosts), **host_counts(audit)),
         hosts={},
     )
-    return json_text_of_hosts(document, ((clean(name), _host(host)) for name, host in audit.hosts.items()))
+    return json_pieces_of_hosts(document, ((clean(name), _host(host)) for name, host in audit.hosts.items()))
 
 
 def _host(host: HostAudit) -> HostJson:

@@ -1,6 +1,6 @@
 """JSON that any parser reads and any terminal survives."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -18,23 +18,20 @@ def json_text(document: BaseModel) -> str:
     return _printable(document.model_dump_json(indent=2, by_alias=True, ensure_ascii=True)) + "\n"
 
 
-def json_text_of_hosts(document: BaseModel, hosts: Iterable[tuple[str, BaseModel]]) -> str:
-    """Write a document host by host, which takes a third of the memory: a thousand hosts are 30 MB of text.
+def json_pieces_of_hosts(document: BaseModel, hosts: Iterable[tuple[str, BaseModel]]) -> Iterator[str]:
+    """Write a document host by host: a thousand hosts are 30 MB of text, which nobody need have at once.
 
     Args:
         document: its last field is the mapping of hosts, and empty.
         hosts: by name, in order; each is let go of once it is written.
     """
-    begin = json_text(document).removesuffix(_NOTHING)
-    pieces: list[str] = []
+    begin, end = json_text(document).removesuffix(_NOTHING), ""
     for name, host in hosts:
         one = _ONE.dump_json({name: host}, indent=2, by_alias=True, ensure_ascii=True, serialize_as_any=True).decode()
-        pieces.append(_printable(one).removeprefix("{").removesuffix("\n}").replace("\n", "\n  "))
-    if not pieces:
-        return begin + _NOTHING
-    pieces[0] = f"{begin}{{{pieces[0]}"
-    pieces[-1] += "\n  }\n}\n"
-    return ",".join(pieces)
+        text = _printable(one).removeprefix("{").removesuffix("\n}").replace("\n", "\n  ")
+        yield f",{text}" if end else f"{begin}{{{text}"
+        end = "\n  }\n}\n"
+    yield end or begin + _NOTHING
 
 
 def _printable(text: str) -> str:

@@ -5,14 +5,25 @@ What hosts have in common stands far apart in a result. At its quickest xz looks
 """
 
 import lzma
+from collections.abc import Iterator
 from typing import Final
 
 _QUICKEST: Final = 1
+_PIECE: Final = 2**20
 
 
-def pack(text: str) -> bytes:
-    """A text, made small."""
-    return lzma.compress(text.encode(), preset=_QUICKEST)
+def pack(text: str | Iterator[str]) -> bytes:
+    """A text, whole or in pieces, made small."""
+    compressor = lzma.LZMACompressor(preset=_QUICKEST)
+    pieces = _cut(text) if isinstance(text, str) else text
+    packed = [compressor.compress(piece.encode()) for piece in pieces]
+    return b"".join((*packed, compressor.flush()))
+
+
+def _cut(text: str) -> Iterator[str]:
+    """In pieces, so that no second copy of the whole is made."""
+    for start in range(0, len(text), _PIECE):
+        yield text[start : start + _PIECE]
 
 
 def unpack(packed: bytes) -> str:

@@ -3,7 +3,7 @@
 Opening a database, and loading what that takes, costs a run nothing while it waits for nodes; so a thread does it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Thread
@@ -26,14 +26,14 @@ class Outcome:
     """What a run came to, as its history keeps it.
 
     Attributes:
-        parts: what is kept as JSON.
+        parts: what is kept as JSON, whole or in pieces.
         point: what it came to, of an audit and of a drift check.
         confirmed: what it has left, by host.
         taken_back: the run that it has taken back, and from which hosts.
     """
 
     hosts: tuple[HistoryHost, ...]
-    parts: Mapping[HistoryPart, str]
+    parts: Mapping[HistoryPart, str | Iterator[str]]
     point: TrendPoint | None = None
     confirmed: Mapping[str, Confirmed] = field(default_factory=dict)
     taken_back: tuple[str, tuple[str, ...]] = ("", ())

@@ -6,7 +6,7 @@ https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/componen
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet.document.reader import parse
+from fleet.kernel.documents import node_document
 from fleet.kernel.k3s import k3s_given, runs_pods
 from fleet.kernel.layers import layered
 from fleet.kernel.options import option, options
@@ -123,7 +123,7 @@ def _of_file(path: str, file: NodeFile | None, before: _Protection) -> _Protecti
     if file is None or file.content is None:
         return _Protection(on=None, origin=f"{shown(path)}, which the kubelet reads, could not be read")
     try:
-        document = parse(file.content, path)
+        document = node_document(file.content, path)
     except DocumentError as error:
         return _Protection(on=None, origin=shown(str(error)))
     if not isinstance(document.data, dict):

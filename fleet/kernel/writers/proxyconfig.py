@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fleet.document.document import Document
-from fleet.document.reader import parse
+from fleet.kernel.documents import node_document
 from fleet.kernel.k3s import Given
 from fleet.kernel.options import option
 from fleet.kernel.writers.goflags import parse_bool, parse_duration, parse_int32
@@ -136,7 +136,7 @@ def config_of_file(path: str, file: NodeFile | None) -> ProxyConfig:
         problem = f"{shown(path)} could not be read"
     else:
         try:
-            document = parse(file.content, path)
+            document = node_document(file.content, path)
         except DocumentError as error:
             problem = shown(str(error))
         else:

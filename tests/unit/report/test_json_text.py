@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, Field
 
-from fleet.report.json_text import json_text, json_text_of_hosts
+from fleet.report.json_text import json_pieces_of_hosts, json_text
 
 
 class Host(BaseModel):
@@ -24,4 +24,5 @@ NASTY = {"a": ["one\ntwo", "{}", '}\n"'], 'q"\x7f\u00e9\U0001f600': ["\x7f\x1b",
 def test_host_by_host_is_the_same_text_as_all_at_once(names: list[str]) -> None:
     hosts = {name: Host(lines=NASTY[name], inner={name: 1} if name else {}) for name in names}
     whole = json_text(Document(title='{}\n}\n"hosts": {}', hosts=hosts))
-    assert json_text_of_hosts(Document(title='{}\n}\n"hosts": {}', hosts={}), hosts.items()) == whole
+    document = Document(title='{}\n}\n"hosts": {}', hosts={})
+    assert "".join(json_pieces_of_hosts(document, hosts.items())) == whole
