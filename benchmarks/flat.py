@@ -44,7 +44,8 @@ from fleet.transport import Command
 
 SIZES: Final = (100, 1_000, 10_000)
 PLAYBOOK: Final = "stop-conntrack-resets"
-ANSWER: Final = Path(__file__).parents[1] / "tests/data/facts/dash-root.answer"
+ROOT: Final = Path(__file__).parents[1]
+ANSWER: Final = ROOT / "tests/data/facts/dash-root.answer"
 _BOOT = b"c977e220-61d3-40a9-9467-53895c62c614"
 _NAME = b"node-1.example"
 _WARM_UP = 20
@@ -203,7 +204,11 @@ def _peak() -> int:
 def measured_apart(task: str, size: int) -> Cost:
     """The same in a process of its own, whose memory is its own."""
     child = subprocess.run(  # noqa: S603 it is this file
-        [sys.executable, "-m", "benchmarks.flat", task, str(size)], check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.flat", task, str(size)],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return Cost(**json.loads(child.stdout))
 

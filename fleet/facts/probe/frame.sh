@@ -6,7 +6,7 @@
 unset -f command env cat head awk uname readlink tr grep printf read true unset exec set shift eval cd
 
 # What is to be printed gathers in $held, for each print is a packet of its own: print_held comes before a program that
-# prints by itself.
+# prints by itself, since a variable cannot hold every byte.
 
 # Opens a section.
 frame() {
@@ -24,6 +24,11 @@ record() {
 say() {
   held="$held$1
 "
+}
+
+# Adds what a program has printed, less what only ends its last line.
+say_all() {
+  [ -z "$1" ] || say "$1"
 }
 
 print_held() {

@@ -4,8 +4,7 @@
 # Listeners, the size of a conntrack entry and the IPVS tables, all from /proc by one awk.
 probe_sockets() {
   frame sockets
-  print_held
-  awk '
+  say_all "$(awk '
     function listeners(protocol, file, state,    line, word) {
       while ((getline line < file) > 0 && shown < 5000) {
         split(line, word)
@@ -36,5 +35,5 @@ probe_sockets() {
       }
       if (loaded) printf "ipvs %d %.0f\n", services, connections
       print "done"
-    }'
+    }')"
 }

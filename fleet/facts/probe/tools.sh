@@ -51,14 +51,13 @@ probe_tools() {
     say 'missing nft'
     return
   }
-  print_held
-  { nft -t list ruleset || printf 'FAILED\n'; } | awk '
+  say_all "$({ nft -t list ruleset || printf 'FAILED\n'; } | awk '
     $1 == "FAILED" { failed = 1 }
     $1 == "table" { table = $2 " " $3 }
     $1 == "chain" { chain = $2 }
     /xt match "conntrack"/ && $0 !~ /ct state/ { print "opaque", table }
     /ct state.*invalid/ && shown++ < 200 { sub(/^[ \t]+/, ""); print "rule nft", table, chain ": " $0 }
-    END { print failed ? "failed" : "read", "nft" }'
+    END { print failed ? "failed" : "read", "nft" }')"
 }
 
 # invalid_rules BACKEND TOOL TABLES
@@ -68,11 +67,10 @@ invalid_rules() {
     say "missing $1"
     return
   }
-  print_held
-  for table in $3; do
+  say_all "$(for table in $3; do
     "$2" -t "$table" || printf 'FAILED\n'
   done | awk -v backend="$1" '
     $1 == "FAILED" { failed = 1 }
     /^-A .*INVALID/ && shown++ < 200 { print "rule", backend, $0 }
-    END { print failed ? "failed" : "read", backend }'
+    END { print failed ? "failed" : "read", backend }')"
 }
