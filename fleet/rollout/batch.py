@@ -13,10 +13,12 @@ from fleet.rollout.hooks import run_hooks
 from fleet.rollout.host import HostJobs
 from fleet.rollout.journal import timestamp
 from fleet.rollout.occasion import Occasion
-from fleet.rollout.session import Session
+from fleet.rollout.session import Session, waits_for_confirmation
 from fleet.rollout.undo import in_doubt, take_back, undo_hosts
 
 INTERRUPTED = "interrupted by the operator"
+# Each is a socket and a thread: well below what a process may have open, which often is 1,024.
+_MOST_KEPT_OPEN = 256
 
 
 class Batch:
@@ -72,7 +74,8 @@ class Batch:
         waiting = self._waiting()
         session.visit("apply", waiting, self._jobs.apply, failed=self._jobs.not_applied, stop=session.stop)
         if not session.stop.is_set():
-            session.visit("verify", self._which(in_doubt), self._jobs.verify, failed=self._jobs.not_verified)
+            changed, jobs = self._which(in_doubt), self._jobs
+            session.visit("verify", changed, jobs.verify, failed=jobs.not_verified, keep=self._keeps_connections())
             self._undo_failed()
 
     def _problem(self) -> str:
@@ -181,7 +184,12 @@ class Batch:
         return self._which(lambda host: host.status == "not-reached")
 
     def _pending(self) -> tuple[str, ...]:
-        return self._which(lambda host: host.node == "pending" and host.status == "changed")
+        return self._which(waits_for_confirmation)
+
+    def _keeps_connections(self) -> bool:
+        """Whether hosts are confirmed right after they were looked at, and few enough to keep so many open."""
+        rollout = self._session.rollout
+        return not rollout.soak and not rollout.gates and len(self._names) <= _MOST_KEPT_OPEN
 
     def _too_many(self) -> str:
         return too_many_failed(self._session.hosts(self._names), self._session.rollout.max_fail_percentage)

@@ -19,6 +19,11 @@ from fleet.transport import Connection
 Job = Callable[[HostRun, Connection, HostView], HostRun]
 
 
+def waits_for_confirmation(host: HostRun) -> bool:
+    """Whether a host is changed as planned, and undoes that unless it is confirmed."""
+    return host.node == "pending" and host.status == "changed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One controller at work on one run.
@@ -86,7 +91,7 @@ class Session:
         if names:
             self.journal.record(Intent(at=timestamp(), phase=phase, hosts=tuple(names)))
 
-    def visit(
+    def visit(  # noqa: PLR0913 each says another thing about the visit
         self,
         phase: Phase,
         names: Sequence[str],
@@ -94,27 +99,37 @@ class Session:
         *,
         failed: Callable[[HostRun, Exception], HostRun],
         stop: Event | None = None,
+        keep: bool = False,
     ) -> None:
-        """Do a job at each of some hosts over a new connection, and write down what came of it.
+        """Do a job at each of some hosts, and write down what came of it.
+
+        It is done over a new connection; but a host is confirmed over that of the look at it, where it was kept.
 
         Args:
             job: gets the host as it was before this was announced, and says what it is now.
             failed: says it where the job could not.
             stop: once set, hosts that were not begun are left as they were.
+            keep: the connections to hosts that then wait for their confirmation.
         """
         if not names:
             return
         before = {name: self.host(name) for name in names}
         told: set[str] = set()
         self.announce(phase, names)
+        if phase != "confirm":
+            self.fleet.hang_up(names)
 
-        def at(view: HostView, connection: Connection) -> None:
+        def at(view: HostView, connection: Connection) -> HostRun:
             self.observer.phase(view.name, phase)
-            self.journal.tell(job(before[view.name], connection, view))
+            host = job(before[view.name], connection, view)
+            self.journal.tell(host)
             told.add(view.name)
+            return host
 
         try:
-            outcomes = self.fleet.run(at, hosts=names, stop=stop)
+            outcomes = self.fleet.run(
+                at, hosts=names, stop=stop, keep=lambda host: keep and waits_for_confirmation(host)
+            )
         except UsageError as error:
             # Such as ~/.ssh/config, which read otherwise when the run began. Nothing may be left unsaid for that.
             outcomes = dict.fromkeys(names, error)

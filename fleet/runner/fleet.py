@@ -87,13 +87,17 @@ class Fleet:
         *,
         hosts: Collection[str] | None = None,
         stop: Event | None = None,
+        keep: Callable[[T], bool] | None = None,
     ) -> Mapping[str, T | Exception]:
         """Open each host's one connection, do the job over it, and close it unless connections are kept open.
+
+        A connection that is open already is used.
 
         Args:
             job: called in a worker thread; with shards in another process, to which it is sent.
             hosts: names to visit; None visits all.
             stop: once set, no further host is visited; those in flight end, and the others are not in the result.
+            keep: whether, by what the job returned, this connection is kept open for the next one.
 
         Raises:
             UsageError: a host cannot be reached as asked, such as by ~/.ssh/config. Hosts that wait are not visited.
@@ -109,11 +113,11 @@ class Fleet:
             if refusals:
                 return Result(host=host, failed=True, exception=refusals[0])
             config = Config(user_defined={CONFIG_KEY: replace(self._context, host=host.name)})
-            keep = False
+            is_kept = False
             try:
                 connection: Connection = host.get_connection(CONNECTION, config)
                 result = job(host_view(host), connection)
-                keep = self._keep_open
+                is_kept = self._keep_open or (keep is not None and keep(result))
                 return Result(host=host, result=result)
             except UsageError as error:
                 refusals.append(error)
@@ -121,7 +125,7 @@ class Fleet:
             except HostError as error:
                 return Result(host=host, failed=True, exception=error)
             finally:
-                if not keep:
+                if not is_kept:
                     host.close_connections()
 
         wanted = self._nornir.inventory.hosts.keys() if hosts is None else frozenset(hosts)
@@ -137,6 +141,11 @@ class Fleet:
         if refusals:
             raise refusals[0]
         return {name: _outcome(result) for name, result in results.items()}
+
+    def hang_up(self, hosts: Collection[str]) -> None:
+        """Close what is open to the named hosts, so that the next job opens it anew."""
+        for name in hosts:
+            self._nornir.inventory.hosts[name].close_connections()
 
 
 def _outcome(result: MultiResult) -> T | Exception:

@@ -7,14 +7,16 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from support.fakenodes import NOTHING, PLAN, WANTED, WAS, FakeNodes, Watcher, fake_nodes, names, plan
+from support.fakenodes import NOTHING, PLAN, WANTED, WAS, FakeNodes, Fault, Watcher, fake_nodes, names, plan
 
+from fleet.model.connection import Endpoint
 from fleet.model.errors import UsageError
 from fleet.model.finding import Failure
 from fleet.model.rollout import CommandGate, HostRun, Rollout, RunResult
 from fleet.plan import HostPlan, Plan, Refused, Remedy
 from fleet.rollout import ApplyRequest, apply, runs
 from fleet.rollout.runs import read_journal, run_directory
+from fleet.transport import Connection
 
 __all__ = ["fake_nodes"]
 
@@ -46,6 +48,18 @@ def statuses(result: RunResult) -> str:
     return "".join(letters[host.status] for host in result.hosts.values())
 
 
+def count_opens(nodes: FakeNodes) -> Counter[str]:
+    """How many connections are opened to each host from now on."""
+    open_one, opens = nodes.open, Counter[str]()
+
+    def count(endpoint: Endpoint) -> Connection:
+        opens[endpoint.name] += 1
+        return open_one(endpoint)
+
+    nodes.open = count  # type: ignore[method-assign] # to count
+    return opens
+
+
 def test_every_host_is_changed_verified_and_confirmed_over_new_connections(fake_nodes: Make, tmp_path: Path) -> None:
     nodes = fake_nodes(names(5))
     watcher = Watcher()
@@ -58,6 +72,34 @@ def test_every_host_is_changed_verified_and_confirmed_over_new_connections(fake_
     run = result.run_id
     assert nodes.nodes["n003"].asked == [f"apply {run}", f"confirm {run}"]
     assert result.hosts["n002"].changes[0].read_back == WANTED
+
+
+@pytest.mark.parametrize(
+    ("rollout", "fault", "opened"),
+    [
+        pytest.param(Rollout(), None, 2, id="confirmed over the connection of the look at it"),
+        pytest.param(Rollout(soak=0.01), None, 3, id="not after a soak"),
+        pytest.param(Rollout(gates=(CommandGate(command=("true",)),)), None, 3, id="not after a gate"),
+        pytest.param(Rollout(), "lost-before", 3, id="anew where that connection is lost"),
+    ],
+)
+def test_a_host_that_was_just_looked_at_is_confirmed_without_another_login(
+    rollout: Rollout, fault: Fault | None, opened: int, fake_nodes: Make, tmp_path: Path
+) -> None:
+    nodes = fake_nodes(names(2))
+    opens = count_opens(nodes)
+    if fault is not None:
+        nodes.faults["n001", "confirm"] = fault
+    assert statuses(carry_out(nodes, plan(names(2), rollout), tmp_path)) == "cc"
+    assert opens["n001"] == opened
+
+
+def test_a_batch_is_taken_back_over_new_connections(fake_nodes: Make, tmp_path: Path) -> None:
+    nodes = fake_nodes(names(2))
+    nodes.faults["n002", "read"] = "spoils"
+    opens = count_opens(nodes)
+    assert statuses(carry_out(nodes, plan(names(2)), tmp_path)) == "uu"
+    assert opens == {"n001": 3, "n002": 2}
 
 
 def test_the_second_time_nothing_is_changed_and_no_host_is_asked_to_confirm(fake_nodes: Make, tmp_path: Path) -> None:
