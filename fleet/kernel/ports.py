@@ -1,6 +1,7 @@
 """Ports that outgoing connections may take away from those who need them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fleet.kernel.portset import PortSet
 from fleet.kernel.values import ports_of
@@ -9,7 +10,11 @@ from fleet.model.facts import Listener
 DEFAULT_NODE_PORTS = "30000-32767"
 """The range of the API server's --service-node-port-range, unless it was set."""
 
+# Most nodes of a fleet have the same values.
+_MOST_KEPT = 256
 
+
+@lru_cache(maxsize=_MOST_KEPT)
 def ephemeral_ports(local_port_range: str, reserved_ports: str) -> PortSet:
     """Ports that the kernel hands to outgoing connections: the range without what is reserved.
 
@@ -24,6 +29,7 @@ def ephemeral_ports(local_port_range: str, reserved_ports: str) -> PortSet:
     return ports_of("net.ipv4.ip_local_port_range", local_port_range).difference(reserved)
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def unreserved_node_ports(node_ports: str, reserved_ports: str) -> PortSet:
     """NodePorts that only the position of ip_local_port_range can keep from outgoing connections.
 

@@ -1,7 +1,7 @@
 """An audit as JSON, ``fleet.audit/1``: for scripts, so fields may be added but never change their meaning."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from functools import lru_cache
 from typing import Literal
 
@@ -227,8 +227,9 @@ def _finding(finding: Finding) -> FindingJson:
 
 
 def _node(node: NodeSummary) -> NodeJson:
+    values = {each.name: getattr(node, each.name) for each in fields(node)}
     return NodeJson.model_validate(
-        {name: clean(value) if isinstance(value, str) else value for name, value in asdict(node).items()}
+        {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
     )
 
 

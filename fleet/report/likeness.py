@@ -1,6 +1,7 @@
 """What makes two results the same to a reader: not process ids, and not in which file a line stands."""
 
 import re
+from functools import lru_cache
 
 from fleet.model.finding import SettingState
 
@@ -8,6 +9,8 @@ _PROCESS = re.compile(r"\bprocess \d+|/proc/\d+")
 _PATH = re.compile(r"(?<![\w/.])(?:/[\w.@%+-]+){2,}(?::\d+)*")
 
 
+# Most sentences are said of many hosts.
+@lru_cache(maxsize=4096)
 def gist(text: str) -> str:
     """A sentence without the details in which hosts of one kind differ, to compare with, not to show."""
     return _PATH.sub("PATH", _PROCESS.sub("PROCESS", text))
