@@ -231,10 +231,10 @@ def main() -> None:
     """Print what each task costs at each size; or, of a task and a size that are named, its cost as JSON."""
     if sys.argv[1:]:
         task, size = sys.argv[1:]
-        print(json.dumps(asdict(measure(task, int(size)))))  # noqa: T201 a program
+        print(json.dumps(asdict(measure(task, int(size)))))
         return
     for task in TASKS:
-        print(table(task, [measured_apart(task, size) for size in SIZES]), end="\n\n")  # noqa: T201 a program
+        print(table(task, [measured_apart(task, size) for size in SIZES]), end="\n\n")
 
 
 if __name__ == "__main__":
