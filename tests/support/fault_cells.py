@@ -115,9 +115,10 @@ class Cell:
         return run.name
 
     def arguments(self, *more: str | Path, state: str = "state") -> list[str | Path]:
-        limits = ("--command-timeout", str(self.patience), "--connect-timeout", "4")
+        # A history of its own for each cell would take as long to make as the rest.
+        options = ("--history", "none", "--command-timeout", str(self.patience), "--connect-timeout", "4")
         inventory = self.node.built.inventory
-        return ["apply", *more, "-i", inventory, "--yes", "-f", "json", "--state-dir", self.folder / state, *limits]
+        return ["apply", *more, "-i", inventory, "--yes", "-f", "json", "--state-dir", self.folder / state, *options]
 
     def save(self, within: float) -> None:
         """Write the plan, with a time to confirm that fits the cell."""
