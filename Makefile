@@ -47,7 +47,7 @@ test: system browser promtool $(VENV)/.ready  ## Run all tests (as root, with th
 test-vm: $(VENV)/.ready  ## Run the tests on real machines under QEMU, which really reboot: minutes, no root
 	@sh tools/setup.sh vm
 	@sh tools/setup.sh second-opinions $(VENV)
-	@$(BIN)/pytest -m vm -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -m vm -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: $(VENV)/.ready  ## Run the unit tests: seconds, no network, no root
