@@ -32,7 +32,7 @@ from fleet.model.history import HistoryKind
 from fleet.plan import plan_text
 from fleet.policy import Policy, load_playbook, needed_keys
 from fleet.render import Templates
-from fleet.report.audit_json import audit_json_pieces
+from fleet.report.audit_json import audit_json
 from fleet.report.history_hosts import audit_history, plan_history
 from fleet.report.plan_terminal import render_plan
 from fleet.report.terminal import render_audit
@@ -174,7 +174,7 @@ def _audit(work: _Work) -> None:
             render_audit(result, verbosity=0, width=100)
         recorder.came_to(
             lambda: Outcome(
-                hosts=audit_history(result), parts={"result": audit_json_pieces(result)}, point=trend_point(result)
+                hosts=audit_history(result), parts={"result": audit_json(result)}, point=trend_point(result)
             )
         )
 

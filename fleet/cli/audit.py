@@ -1,5 +1,6 @@
 """``fleet audit``: hold nodes against a playbook."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from fleet.drift.history.recorder import Outcome
 from fleet.model.errors import UsageError
 from fleet.model.finding import Audit
 from fleet.policy import load_playbook
-from fleet.report.audit_json import audit_json, audit_json_pieces
+from fleet.report.audit_json import audit_json
 from fleet.report.history_hosts import audit_history
 from fleet.report.status import exit_code
 from fleet.report.terminal import render_audit, render_summary
@@ -93,7 +94,7 @@ def audit(
             )
         record.came_to(
             lambda: Outcome(
-                hosts=audit_history(result), parts={"result": audit_json_pieces(result)}, point=trend_point(result)
+                hosts=audit_history(result), parts={"result": audit_json(result)}, point=trend_point(result)
             )
         )
         width = terminal_width() if output is None else None
@@ -103,7 +104,7 @@ def audit(
         raise typer.Exit(exit_code(result))
 
 
-def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType:
+def _told(result: Audit, form: Format, verbosity: int, width: int | None) -> RenderableType | Iterator[str]:
     match form:
         case Format.JSON:
             return audit_json(result)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -98,11 +98,11 @@ def check_metrics(metrics: Path | None) -> None:
     check_output(metrics)
 
 
-def show(result: RenderableType, output: Path | None) -> None:
+def show(result: RenderableType | Iterator[str], output: Path | None) -> None:
     """Write a result to stdout, or to a file: whole, or not at all.
 
     Args:
-        result: text is written as it is; anything else is laid out for a terminal.
+        result: text, whole or in pieces, is written as it is; anything else is laid out for a terminal.
         output: a regular file is replaced in one step; a pipe or device is written to.
 
     Raises:
@@ -152,8 +152,8 @@ def _replace(output: Path, write: Callable[[TextIO], None]) -> None:
         raise FleetError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _show(result: RenderableType) -> None:
-    if isinstance(result, str) and isinstance(sys.stdout, TextIOWrapper):
+def _show(result: RenderableType | Iterator[str]) -> None:
+    if isinstance(result, str | Iterator) and isinstance(sys.stdout, TextIOWrapper):
         # Formats for programs are UTF-8 whatever the locale.
         sys.stdout.reconfigure(encoding="utf-8")
     try:
@@ -166,8 +166,10 @@ def _show(result: RenderableType) -> None:
             raise FleetError(f"cannot write the result: {error.strerror}") from error
 
 
-def _write(result: RenderableType, stream: TextIO) -> None:
+def _write(result: RenderableType | Iterator[str], stream: TextIO) -> None:
     if isinstance(result, str):
         stream.write(result if result.endswith("\n") else f"{result}\n")
+    elif isinstance(result, Iterator):
+        stream.writelines(result)
     else:
         console(stream).print(result, soft_wrap=True)

@@ -14,7 +14,7 @@ from fleet.model.errors import FleetError
 from fleet.model.finding import Audit, HostAudit
 from fleet.model.history import HistoryEnd, HistoryPart
 from fleet.policy import Policy
-from fleet.report.audit_json import audit_json_pieces
+from fleet.report.audit_json import audit_json
 from fleet.report.drift_json import drift_json
 from fleet.report.drift_status import drift_exit_code
 from fleet.report.grouping import fold_names, in_order
@@ -140,7 +140,7 @@ def check(audit: Audit, policy: Policy, history: "History | None") -> tuple[Drif
 
 def kept_parts(report: DriftReport, audit: Audit) -> Mapping[HistoryPart, str | Iterator[str]]:
     """What the history keeps of a check: what it told, and the audit behind it, for the page about it."""
-    return {"result": drift_json(report), "audit": audit_json_pieces(audit)}
+    return {"result": drift_json(report), "audit": audit_json(audit)}
 
 
 def _end(report: DriftReport, audit: Audit) -> HistoryEnd:

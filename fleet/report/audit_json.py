@@ -174,13 +174,8 @@ class AuditJson(BaseModel):
     hosts: dict[str, HostJson] = Field(description="By inventory name, in the inventory's order.")
 
 
-def audit_json(audit: Audit) -> str:
-    """The JSON text of ``fleet audit -f json``."""
-    return "".join(audit_json_pieces(audit))
-
-
-def audit_json_pieces(audit: Audit) -> Iterator[str]:
-    """The same host by host, for who need not have it whole."""
+def audit_json(audit: Audit) -> Iterator[str]:
+    """The JSON text of ``fleet audit -f json``, host by host."""
     document = AuditJson(
         schema="fleet.audit/1",
         run=RunJson(

@@ -41,7 +41,7 @@ class Past:
         audit = replace(audit_of(*(checked(host, [BAD]) for host in hosts or WEB)), playbook="hold.yaml")
         self.hours += 1
         audit = replace(audit, run_id=f"{kind}-{self.hours}", started=self._now(), finished=self._now())
-        text = audit_json(audit)
+        text = "".join(audit_json(audit))
         parts: dict[HistoryPart, str] = (
             {"result": text} if kind == "audit" else {"result": drift_json(sample_drift()), "audit": text}
         )

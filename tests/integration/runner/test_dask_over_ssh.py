@@ -152,7 +152,7 @@ def test_documents_are_those_of_threads(work: Path, address: str) -> None:
         with Fleet(loaded(work), SshTransport(), shards=shards) as fleet:
             audited = audit(fleet, policy, hosts=["n0", "n1", "n3"], playbook="conntrack-only")
             planned = plan(fleet, policy, hosts=["n1"], playbook="conntrack-only", templates=templates)
-        audits[name] = json.loads(audit_json(audited))["hosts"]
+        audits[name] = json.loads("".join(audit_json(audited)))["hosts"]
         plans[name] = planned.hosts
     assert list(audits["threads"]) == ["n0", "n1", "n3"]
     assert {host["status"] for host in audits["threads"].values()} == {"findings"}

@@ -23,8 +23,8 @@ EMPTY = NodePlan(changes=(), kept=(), refused=(), remedies=(), risks=(), precond
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     newer = replace(sample_audit(), run_id="newer", started="2026-11-21T12:00:00.000Z")
-    (tmp_path / "audit.json").write_text(audit_json(newer))
-    (tmp_path / "older.json").write_text(audit_json(audit_of(checked("web-01", []))))
+    (tmp_path / "audit.json").write_text("".join(audit_json(newer)))
+    (tmp_path / "older.json").write_text("".join(audit_json(audit_of(checked("web-01", [])))))
     (tmp_path / "apply.json").write_text(run_json(sample_run()))
     (tmp_path / "proof.json").write_text(proof_json(proof()))
     save_plan(plan_of({"web-01": EMPTY}), tmp_path / "plan.json")
