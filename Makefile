@@ -40,7 +40,7 @@ demo: system $(VENV)/.ready  ## Audit, change, verify and take back a lab fleet 
 .PHONY: test
 test: system browser promtool $(VENV)/.ready  ## Run all tests (as root, with the lab of real nodes)
 	@$(BIN)/pytest -n auto tests/unit $(PYTEST_ARGS)
-	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder tests/integration tests/e2e $(PYTEST_ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile tests/integration tests/e2e $(PYTEST_ARGS)
 	@$(BIN)/pytest tests/faults $(PYTEST_ARGS)
 
 .PHONY: test-vm
