@@ -12,7 +12,6 @@ from fleet.cli import options
 from fleet.cli.confirm import check_can_ask, confirm
 from fleet.cli.output import check_output, explain, message_width
 from fleet.cli.playbook import find_playbook
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
 from fleet.cli.rollout_run import (
     Format,
@@ -26,7 +25,7 @@ from fleet.cli.rollout_run import (
     who,
 )
 from fleet.cli.shipped import shipped
-from fleet.cli.target import Target, new_transport, target
+from fleet.cli.target import Target, new_transport, target, visiting
 from fleet.drift.history.location import history_location
 from fleet.model.errors import UsageError
 from fleet.model.rollout import RunResult, VerifyGate
@@ -87,10 +86,7 @@ def apply(
 
     def plan_now(playbook: str, policy: Policy) -> tuple[Plan, Target]:
         compiled, chosen = Templates(shipped("templates"), templates), reach(policy)
-        with (
-            host_progress("planning", len(chosen.names)) as progress,
-            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
-        ):
+        with visiting("planning", chosen, settings=settings, workers=workers) as fleet:
             plan = plan_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled)
         # Connections of their own: the answer to the question that follows may take its time.
         return plan, replace(chosen, transport=new_transport(local=local, scheduler=scheduler))

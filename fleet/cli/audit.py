@@ -10,9 +10,8 @@ from rich.console import RenderableType
 from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
 from fleet.model.errors import UsageError
@@ -27,7 +26,7 @@ from fleet.runner.audit import audit as audit_hosts
 from fleet.runner.choice import Runner, choose
 from fleet.runner.closer import Look
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 
 
 class Format(StrEnum):
@@ -78,17 +77,7 @@ def audit(
     asked: dict[Look, bool] = {"rehearsal": rehearse, "pods": pods}
     looks = [look for look, wanted in asked.items() if wanted]
     with recorded("audit", kept, playbook=playbook, digest=policy.digest) as record:
-        with (
-            host_progress("auditing", len(chosen.names)) as progress,
-            Fleet(
-                chosen.inventory,
-                chosen.transport,
-                settings=settings,
-                workers=workers,
-                progress=progress,
-                shards=shards,
-            ) as fleet,
-        ):
+        with visiting("auditing", chosen, settings=settings, workers=workers, shards=shards) as fleet:
             result = audit_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, looks=looks, run_id=record.run_id
             )

@@ -10,9 +10,8 @@ import typer
 
 from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.diagnose import gather, offline_diagnosis, read_kubernetes, read_log, read_pcap
 from fleet.diagnose.capture.node import capture_filter
 from fleet.drift.history.location import history_location
@@ -25,7 +24,7 @@ from fleet.report.diagnose_terminal import render_diagnosis
 from fleet.report.diagnose_words import exit_code, headline
 from fleet.report.history_hosts import diagnosis_history
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 
 DEFAULT_SECONDS = 6.0
 MOST_SECONDS = 600.0
@@ -99,10 +98,7 @@ def diagnose(
 
     def read() -> Diagnosis:
         # Each host is read twice.
-        with (
-            host_progress("diagnosing", 2 * len(chosen.names)) as progress,
-            Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
-        ):
+        with visiting("diagnosing", chosen, settings=settings, workers=workers, times=2) as fleet:
             return gather(fleet, hosts=chosen.names, seconds=seconds, captured=words)
 
     job: Callable[[], Diagnosis]

@@ -10,9 +10,8 @@ from rich.console import RenderableType
 from fleet.cli import options
 from fleet.cli.output import check_metrics, check_output, complain, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.drift.check import check, kept_parts, what_to_read
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
@@ -33,7 +32,7 @@ from fleet.runner.audit import NOTHING_MORE
 from fleet.runner.audit import audit as audit_hosts
 from fleet.runner.choice import Runner, choose
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 
 
 class Format(StrEnum):
@@ -86,17 +85,7 @@ def drift(
         except FleetError:
             # What it is, is told when the end cannot be recorded either.
             history, more = None, NOTHING_MORE
-        with (
-            host_progress("checking", len(chosen.names)) as progress,
-            Fleet(
-                chosen.inventory,
-                chosen.transport,
-                settings=settings,
-                workers=workers,
-                progress=progress,
-                shards=shards,
-            ) as fleet,
-        ):
+        with visiting("checking", chosen, settings=settings, workers=workers, shards=shards) as fleet:
             audit = audit_hosts(fleet, policy, hosts=chosen.names, playbook=playbook, more=more, run_id=record.run_id)
         result, is_remembered = check(audit, policy, history)
         record.came_to(

@@ -7,8 +7,7 @@ import typer
 from fleet import __version__
 from fleet.cli import options
 from fleet.cli.output import check_output, show
-from fleet.cli.progress import host_progress
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.facts import ProbeRequest
 from fleet.kernel.catalogue import KEYS
 from fleet.model.finding import Failure
@@ -16,7 +15,7 @@ from fleet.report.facts_json import FactsReport, facts_json
 from fleet.report.status import EXIT_HOST_NOT_CHECKED
 from fleet.runner.audit import failure, iso, read_facts
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 
 
 @options.connects
@@ -33,10 +32,7 @@ def facts(
     chosen = target(inventory=inventory, local=local, limit=limit)
     request = ProbeRequest(keys=tuple(KEYS))
     started = datetime.now(UTC)
-    with (
-        host_progress("reading", len(chosen.names)) as progress,
-        Fleet(chosen.inventory, chosen.transport, settings=settings, workers=workers, progress=progress) as fleet,
-    ):
+    with visiting("reading", chosen, settings=settings, workers=workers) as fleet:
         outcomes = fleet.run(lambda host, connection: read_facts(host, connection, request), hosts=chosen.names)
     hosts = {
         name: failure(outcome) if isinstance(outcome, Exception) else outcome for name, outcome in outcomes.items()

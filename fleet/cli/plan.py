@@ -11,10 +11,9 @@ from rich.console import RenderableType
 from fleet.cli import options
 from fleet.cli.output import note, show, terminal_width
 from fleet.cli.playbook import find_playbook
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
 from fleet.cli.shipped import shipped
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
 from fleet.plan import Plan, plan_text, save_plan
@@ -26,7 +25,7 @@ from fleet.report.plan_status import plan_exit_code
 from fleet.report.plan_terminal import render_plan, render_plan_summary
 from fleet.runner.choice import Runner, choose
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 from fleet.runner.plan import plan as plan_hosts
 
 
@@ -77,17 +76,7 @@ def plan(
     shards = choose(runner, hosts=len(chosen.names), workers=workers, local=local, scheduler=scheduler)
     compiled = Templates(shipped("templates"), templates)
     with recorded("plan", kept, playbook=playbook, digest=policy.digest) as record:
-        with (
-            host_progress("planning", len(chosen.names)) as progress,
-            Fleet(
-                chosen.inventory,
-                chosen.transport,
-                settings=settings,
-                workers=workers,
-                progress=progress,
-                shards=shards,
-            ) as fleet,
-        ):
+        with visiting("planning", chosen, settings=settings, workers=workers, shards=shards) as fleet:
             result = plan_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled, run_id=record.run_id
             )

@@ -1,11 +1,17 @@
 """Which hosts a command is about, and how they are reached."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from fleet.cli.progress import host_progress
 from fleet.model.errors import UsageError
 from fleet.policy import Policy, Selected, check_hosts, parse_selection, select
 from fleet.runner.choice import dask_transport
+from fleet.runner.connection import ConnectionSettings
+from fleet.runner.fleet import Fleet
 from fleet.runner.inventory import FleetInventory, Inventory, host_views, local_inventory
+from fleet.runner.shards import Shards
 from fleet.transport import LocalTransport, SshTransport, Transport
 
 
@@ -54,6 +60,43 @@ def target(
             else f"the inventory {inventory} has no hosts"
         )
     return Target(inventory=loaded, selected=chosen, transport=new_transport(local=False, scheduler=scheduler))
+
+
+@contextmanager
+def visiting(
+    action: str,
+    chosen: Target,
+    *,
+    settings: ConnectionSettings,
+    workers: int,
+    shards: Shards | None = None,
+    keep_open: bool = False,
+    times: int = 1,
+) -> Iterator[Fleet]:
+    """Open the hosts of a target for a run, and show how far it is.
+
+    Args:
+        action: what is done, as the progress says it.
+        chosen: the hosts; their transport is closed at the end.
+        settings: of all connections.
+        workers: hosts in flight at most.
+        shards: processes that visit the hosts; None visits them in threads of this one.
+        keep_open: a connection stays open for the next job.
+        times: that each host is visited.
+    """
+    with (
+        host_progress(action, times * len(chosen.names)) as progress,
+        Fleet(
+            chosen.inventory,
+            chosen.transport,
+            settings=settings,
+            workers=workers,
+            progress=progress,
+            shards=shards,
+            keep_open=keep_open,
+        ) as fleet,
+    ):
+        yield fleet
 
 
 def new_transport(*, local: bool, scheduler: str | None = None) -> Transport:

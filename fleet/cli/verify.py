@@ -11,9 +11,8 @@ from rich.console import RenderableType
 from fleet.cli import options
 from fleet.cli.output import check_output, note, show, terminal_width
 from fleet.cli.playbook import find_playbook
-from fleet.cli.progress import host_progress
 from fleet.cli.recording import recorded
-from fleet.cli.target import target
+from fleet.cli.target import target, visiting
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
 from fleet.model.errors import UsageError
@@ -25,7 +24,7 @@ from fleet.report.verify_status import verify_exit_code
 from fleet.report.verify_terminal import render_verification, render_verification_summary
 from fleet.runner.choice import Runner, check_deciding_here
 from fleet.runner.connection import ConnectionSettings
-from fleet.runner.fleet import DEFAULT_WORKERS, Fleet
+from fleet.runner.fleet import DEFAULT_WORKERS
 from fleet.runner.inventory import host_views
 from fleet.verify.backend import session
 from fleet.verify.nodes import Nodes
@@ -82,18 +81,9 @@ def verify(
     policy = load_playbook(path)
     chosen = target(inventory=inventory, local=local, limit=limit, policy=policy, scheduler=scheduler)
     with recorded("verify", kept, playbook=playbook, digest=policy.digest) as record:
-        with (
-            host_progress("reading", len(chosen.names)) as progress,
-            Fleet(
-                chosen.inventory,
-                chosen.transport,
-                settings=settings,
-                workers=workers,
-                progress=progress,
-                # Without further questions a connection is of no use once the facts are read.
-                keep_open=independent or tests is not None,
-            ) as fleet,
-        ):
+        # Without further questions a connection is of no use once the facts are read.
+        is_kept = independent or tests is not None
+        with visiting("reading", chosen, settings=settings, workers=workers, keep_open=is_kept) as fleet:
             everyone, groups = host_views(chosen.inventory), tuple(chosen.inventory.groups)
             nodes = Nodes(fleet, names=chosen.names, inventory=everyone, groups=groups)
             with session(nodes):
