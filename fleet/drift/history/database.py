@@ -94,11 +94,11 @@ def new_engine(location: HistoryLocation) -> Engine:
 
 
 def _make_file(file: Path) -> None:
-    """Make an empty database that nobody else may read, with its log beside it, or leave the one that is there.
+    """Make an empty database that nobody else may read, with a write-ahead log, or leave the one that is there.
 
-    It gets its name when it is whole: of two fleets that turn the same file to a log beside it, SQLite refuses one
-    at once (https://www.sqlite.org/wal.html). And a file that is there is not opened: closing it would drop the
-    locks that SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html).
+    It gets its name when it is whole: of two fleets that switch the same file to a write-ahead log, SQLite refuses
+    one at once, without waiting (https://www.sqlite.org/wal.html). And a file that is there is not opened: closing
+    it would drop the locks that SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html).
     """
     if file.exists():
         if not os.access(file, os.W_OK):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import jsonschema
 import pytest
@@ -196,6 +197,20 @@ def test_many_fleets_at_once_make_one_history(url: str, location: HistoryLocatio
         entries = history.runs.entries(HistoryWanted())
     assert len({entry.begin.run_id for entry in entries}) == 30
     assert {(entry.status, entry.counts["ok"]) for entry in entries} == {("done", 50)}
+
+
+def test_a_file_that_many_make_at_once_opens_for_each(tmp_path: Path) -> None:
+    def look(location: HistoryLocation, together: Barrier) -> None:
+        together.wait(30)
+        with new_engine(location).begin() as connection:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(40):
+            location = history_location(f"sqlite:///{tmp_path}/{number}.db", tmp_path)
+            assert location is not None
+            assert list(pool.map(look, [location] * 6, [Barrier(6)] * 6)) == [None] * 6
+    assert {path.name for path in tmp_path.iterdir()} == {f"{number}.db" for number in range(40)}
 
 
 def test_two_checks_at_once_open_an_item_once(location: HistoryLocation, tmp_path: Path) -> None:
