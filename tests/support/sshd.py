@@ -6,6 +6,7 @@ root it serves the user who runs the tests.
 """
 
 import getpass
+import json
 import os
 import re
 import signal
@@ -57,6 +58,25 @@ class Sshd:
             "limits": LIMITS,
         }
         return Endpoint(**(said | changes))
+
+    def inventory(self, folder: Path, hosts: Mapping[str, Mapping[str, object]]) -> None:
+        """Write an inventory of hosts that are all this server, and reached by what is named there alone."""
+        (folder / "inventory").mkdir()
+        (folder / "ssh_config").touch()
+        extras = {
+            "identity_files": [str(self.client_key)],
+            "use_agent": False,
+            "ssh_config": str(folder / "ssh_config"),
+            "known_hosts": [str(self.known_hosts)],
+        }
+        defaults = {
+            "port": self.port,
+            "username": getpass.getuser(),
+            "connection_options": {"fleet": {"extras": extras}},
+        }
+        addressed = {name: {"hostname": self.address, **more} for name, more in hosts.items()}
+        (folder / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
+        (folder / "inventory" / "hosts.yaml").write_text(json.dumps(addressed))
 
     def count(self, pattern: str) -> int:
         """Count lines of the server's log."""

@@ -1,6 +1,5 @@
 """``--runner dask`` over a real sshd: sites, credentials of the workers, and workers and schedulers that are gone."""
 
-import getpass
 import json
 import os
 import signal
@@ -83,22 +82,7 @@ def address(cluster: SpecCluster) -> str:
 @pytest.fixture
 def work(tmp_path: Path, node: Sshd) -> Path:
     """A folder with an inventory of some hosts, most of them at a site, all at the same sshd."""
-    (tmp_path / "inventory").mkdir()
-    (tmp_path / "ssh_config").touch()
-    extras = {
-        "identity_files": [str(node.client_key)],
-        "use_agent": False,
-        "ssh_config": str(tmp_path / "ssh_config"),
-        "known_hosts": [str(node.known_hosts)],
-    }
-    defaults = {
-        "port": node.port,
-        "username": getpass.getuser(),
-        "connection_options": {"fleet": {"extras": extras}},
-    }
-    hosts: dict[str, Any] = {name: {"hostname": node.address, **at(site)} for name, site in HOSTS.items()}
-    (tmp_path / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
-    (tmp_path / "inventory" / "hosts.yaml").write_text(json.dumps(hosts))
+    node.inventory(tmp_path, {name: at(site) for name, site in HOSTS.items()})
     return tmp_path
 
 

@@ -1,6 +1,5 @@
 """``--runner processes`` over a real sshd: as with threads, also when it is interrupted or its processes die."""
 
-import getpass
 import json
 import os
 import signal
@@ -9,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.cli import FLEET, fleet
@@ -26,23 +24,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 @pytest.fixture
 def work(tmp_path: Path, node: Sshd) -> Path:
-    (tmp_path / "inventory").mkdir()
-    (tmp_path / "ssh_config").touch()
-    extras = {
-        "identity_files": [str(node.client_key)],
-        "use_agent": False,
-        "ssh_config": str(tmp_path / "ssh_config"),
-        "known_hosts": [str(node.known_hosts)],
-    }
-    defaults = {
-        "hostname": node.address,
-        "port": node.port,
-        "username": getpass.getuser(),
-        "connection_options": {"fleet": {"extras": extras}},
-    }
-    hosts: dict[str, dict[str, Any]] = {f"n{number}": {"hostname": node.address} for number in range(HOSTS)}
-    (tmp_path / "inventory" / "defaults.yaml").write_text(json.dumps(defaults))
-    (tmp_path / "inventory" / "hosts.yaml").write_text(json.dumps(hosts))
+    node.inventory(tmp_path, {f"n{number}": {} for number in range(HOSTS)})
     return tmp_path
 
 

@@ -60,6 +60,12 @@ def ssh_to(jump: Sshd, known: Path, key: Path) -> str:
     return f"ssh -F none -i {key} {options} -p {jump.port} 127.0.0.1 -W %h:%p"
 
 
+def by_command(home: Path, command: str, host: Sshd, known: Path) -> Endpoint:
+    """The host as it is reached by a ProxyCommand in ~/.ssh/config."""
+    (home / ".ssh" / "config").write_text(f"Host *\n  ProxyCommand {command}\n")
+    return host.endpoint(known_hosts=(str(known),), ssh_config=None)
+
+
 def test_logins_that_sshd_drops_are_tried_again_until_all_are_in(tmp_path: Path, transport: SshTransport) -> None:
     with start_sshd(tmp_path / "busy", options=BUSY) as node:
         assert answers([(transport, node.endpoint())] * 4) == [0] * 4
@@ -87,9 +93,7 @@ def test_proxy_commands_never_log_in_to_their_jump_host_more_at_a_time_than_sshd
     tmp_path: Path, home: Path, transport: SshTransport
 ) -> None:
     with jump_and_host(tmp_path, {"MaxStartups": "10:100:10"}) as (jump, host, known):
-        command = ssh_to(jump, known, jump.client_key)
-        (home / ".ssh" / "config").write_text(f"Host *\n  ProxyCommand {command}\n")
-        endpoint = host.endpoint(known_hosts=(str(known),), ssh_config=None)
+        endpoint = by_command(home, ssh_to(jump, known, jump.client_key), host, known)
         assert answers([(transport, endpoint)] * 20) == [0] * 20
         assert (jump.count(DROPPED), jump.count(LOGGED_IN)) == (0, 20)
 
@@ -98,9 +102,7 @@ def test_proxy_command_that_its_jump_host_drops_is_tried_again(
     tmp_path: Path, home: Path, transport: SshTransport
 ) -> None:
     with jump_and_host(tmp_path, {"MaxStartups": "2:100:2"}) as (jump, host, known):
-        command = ssh_to(jump, known, jump.client_key)
-        (home / ".ssh" / "config").write_text(f"Host *\n  ProxyCommand {command}\n")
-        endpoint = host.endpoint(known_hosts=(str(known),), ssh_config=None)
+        endpoint = by_command(home, ssh_to(jump, known, jump.client_key), host, known)
         assert answers([(transport, endpoint)] * 3) == [0] * 3
         assert jump.count(DROPPED) > 0
 
@@ -112,9 +114,9 @@ def test_login_that_is_refused_is_not_tried_again(tmp_path: Path, home: Path, tr
             transport.open(host.endpoint(identity_files=(str(stranger),)))
         assert host.count(CONNECTED) == 1
 
-        (home / ".ssh" / "config").write_text(f"Host *\n  ProxyCommand {ssh_to(jump, known, stranger)}\n")
+        endpoint = by_command(home, ssh_to(jump, known, stranger), host, known)
         with pytest.raises(UnreachableError, match="Permission denied"):
-            transport.open(host.endpoint(known_hosts=(str(known),), ssh_config=None))
+            transport.open(endpoint)
         assert (jump.count(CONNECTED), host.count(CONNECTED)) == (1, 1)
 
 
