@@ -133,8 +133,11 @@ class Cell:
         )
         self.plan = replace(self.plan, rollout=rollout)
         save_plan(self.plan, self.plan_file)
-        (self.folder / "gate").write_text(f"{self.phase.gate}\n")
+        self.set_gate(self.phase.gate)
         (self.folder / "gate.sh").write_text(GATE)
+
+    def set_gate(self, does: str) -> None:
+        (self.folder / "gate").write_text(f"{does}\n")
 
     def with_changes(self, changes: Sequence[Change]) -> None:
         name, host = next(iter(self.plan.hosts.items()))
@@ -171,6 +174,9 @@ class Cell:
         assert trap.is_reached(), f"the controller ended before: {self.said()}"
 
     def release(self) -> None:
+        # The gate that waits may have lost its controller: then it takes the word to go on from the gate of the next.
+        if self.phase.gate == "hold":
+            self.set_gate("pass")
         if self.trap is not None:
             self.trap.release()
 

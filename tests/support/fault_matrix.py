@@ -216,7 +216,7 @@ def _only(phases: tuple[str, ...], reason: str) -> dict[str, str]:
 
 FAULTS = (
     Fault("controller killed", ends(OLD), strike=_kill, timed=True, killed=True, after=resume),
-    Fault("controller killed, resumed at once", ends(EITHER, EITHER), strike=_kill_and_resume, killed=True),
+    Fault("controller killed, resumed at once", ends(EITHER, NEW), strike=_kill_and_resume, killed=True),
     Fault("connection cut", ends(EITHER, NEW), strike=_cut_sessions, timed=True),
     Fault(
         "connection cut, the script goes on later",
