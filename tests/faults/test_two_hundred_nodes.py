@@ -19,6 +19,8 @@ from fleet.plan import save_plan as write_plan
 pytestmark = pytest.mark.root
 
 NODES, DYING = 200, 3
+# What a node keeps for the next contact if it dies before its undo is armed; nothing else is changed by then.
+UNARMED = {"/etc/local.d/.fleet-undo", "/var/lib/fleet/.fleet-pending", "/var/lib/fleet/pending"}
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def test_three_dying_nodes_stop_the_rollout_or_do_not_as_the_playbook_says(tmp_p
             nodes[name].reboot()
         for name, node in nodes.items():
             assert (settings(node) == old[name]) == (name not in names[:20]), name
-            assert node.leftovers() == [], name
+            assert set(node.leftovers()) <= (UNARMED if name in dying else set()), name
 
         # The rest: what is changed already says so.
         again = load_plan(save_plan(built, write_playbook(tmp_path), tmp_path))
@@ -88,4 +90,4 @@ def test_three_dying_nodes_stop_the_rollout_or_do_not_as_the_playbook_says(tmp_p
             nodes[name].reboot()
         for name, node in nodes.items():
             assert (settings(node) == old[name]) == (name in dying), name
-            assert node.leftovers() == [], name
+            assert set(node.leftovers()) <= (UNARMED if name in dying else set()), name

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.node import NONCE, RUN, Node, job, small_node, until
-from support.node_plan import FIN, NEW, PLAN, prepare, state_of
+from support.node_plan import FIN, NEW, PLAN, PORTS, RANGE, prepare, state_of
 from support.probe import SHELLS
 
 from fleet.rollout.node import apply_program, confirm_program, status_program, undo_program
@@ -67,6 +68,29 @@ def test_an_apply_that_is_ended_anywhere_is_taken_back_completely(node: Node) ->
         assert answer.outcome in {"not-found", "expired"}, command
         gone(node, command)
     assert {"", "armed"} <= reached <= {"", "armed", "applied"}
+
+
+def test_an_apply_that_a_reboot_ends_anywhere_is_taken_back(
+    node: Node,
+) -> None:
+    before = state_of(node)
+    cleared, reached = set(), set()
+    planned = replace(PLAN, preconditions=None)  # each time it is another boot
+    for command in killed_at_each_command(node, lambda: None, lambda: sent(node, apply_program(NONCE, job(), planned))):
+        reached.add(state(node))
+        node.reboot()
+        booted(node)
+        hook = node.at("/etc/local.d/fleet-undo.start")
+        if hook.exists():
+            node.run("/etc/local.d/fleet-undo.start")
+            gone(node, command)
+        cleared.update(Path(path).name for path in node.leftovers())
+        assert node.ask(status_program(NONCE, RUN)).outcome in {"not-found", "expired"}, command
+        gone(node, command)
+        assert state_of(node) == before, command
+    assert {"", "armed"} <= reached
+    assert "pending" in cleared
+    assert cleared <= {".fleet-undo", ".fleet-pending", "pending"}
 
 
 def test_an_undo_that_is_ended_anywhere_comes_to_the_same_end_when_it_runs_again(node: Node) -> None:
@@ -172,9 +196,7 @@ def test_a_reboot_before_the_confirm_is_undone(node: Node, way: str) -> None:
         before["values"] = str(before["values"]).replace("32768\t60999", "40000\t50000")
         node.run("/etc/local.d/fleet-undo.start")
     elif way == "boot":
-        for key in ("net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_reserved_ports"):
-            node.set_value(key, {FIN: "60"}.get(key, ""))
-        node.set_value("net.ipv4.ip_local_port_range", "32768 60999")
+        booted(node)
         assert node.undo("boot") == 0
     else:
         assert node.ask(status_program(NONCE, RUN)).outcome == "expired"
@@ -205,6 +227,12 @@ def test_a_lost_timer_is_made_up_for_by_the_next_contact(node: Node) -> None:
 def gone(node: Node, command: str = "") -> None:
     """Nothing of a run is left; a process that was told to end needs a moment for it."""
     until(lambda: node.leftovers() == [], f"{node.leftovers()} {command}")
+
+
+def booted(node: Node) -> None:
+    """Values as the kernel has them early in a boot."""
+    for key, value in ((PORTS, ""), (RANGE, "32768 60999"), (FIN, "60")):
+        node.set_value(key, value)
 
 
 def sent(node: Node, program: bytes) -> None:
