@@ -306,7 +306,7 @@ FAULTS = (
         killed=True,
         after=_resume_refused,
     ),
-    Fault("node rebooted", ends(OLD, OLD, OLD), strike=_reboot, patience=15),
+    Fault("node rebooted", ends(OLD, OLD, OLD, EITHER), strike=_reboot, patience=15),
     Fault(
         "clock ahead, controller killed",
         ends(OLD),
