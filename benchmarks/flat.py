@@ -29,7 +29,7 @@ from fleet.facts import key_in_dots
 from fleet.facts.request import key_path
 from fleet.model.connection import Completed, Endpoint
 from fleet.model.history import HistoryKind
-from fleet.plan import plan_text
+from fleet.plan import plan_pieces
 from fleet.policy import Policy, load_playbook, needed_keys
 from fleet.render import Templates
 from fleet.report.audit_json import audit_json
@@ -186,7 +186,7 @@ def _plan(work: _Work) -> None:
             result = plan(fleet, work.policy, hosts=work.names, playbook=PLAYBOOK, templates=templates)
         with work.step("table"):
             render_plan(result, verbosity=0, width=100)
-        recorder.came_to(lambda: Outcome(hosts=plan_history(result), parts={"result": plan_text(result)}))
+        recorder.came_to(lambda: Outcome(hosts=plan_history(result), parts={"result": plan_pieces(result)}))
 
 
 TASKS: Final[Mapping[str, Callable[[_Work], None]]] = {"audit": _audit, "plan": _plan}

@@ -1,6 +1,6 @@
 """``fleet plan``: what a playbook would change on each node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from fleet.cli.shipped import shipped
 from fleet.cli.target import target, visiting
 from fleet.drift.history.location import history_location
 from fleet.drift.history.recorder import Outcome
-from fleet.plan import Plan, plan_text, save_plan
+from fleet.plan import Plan, plan_pieces, save_plan
 from fleet.policy import load_playbook
 from fleet.render import Templates
 from fleet.report.history_hosts import plan_history
@@ -37,7 +37,7 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-TEXTS: dict[Format, Callable[[Plan], str]] = {Format.JSON: plan_text, Format.MARKDOWN: plan_markdown}
+TEXTS: dict[Format, Callable[[Plan], str | Iterator[str]]] = {Format.JSON: plan_pieces, Format.MARKDOWN: plan_markdown}
 
 
 @options.connects
@@ -80,7 +80,7 @@ def plan(
             result = plan_hosts(
                 fleet, policy, hosts=chosen.names, playbook=playbook, templates=compiled, run_id=record.run_id
             )
-        record.came_to(lambda: Outcome(hosts=plan_history(result), parts={"result": plan_text(result)}))
+        record.came_to(lambda: Outcome(hosts=plan_history(result), parts={"result": plan_pieces(result)}))
         if out is not None:
             save_plan(result, out)
         show(_told(result, form, verbose, terminal_width() if output is None else None), output)
@@ -91,7 +91,7 @@ def plan(
         raise typer.Exit(plan_exit_code(result))
 
 
-def _told(result: Plan, form: Format, verbosity: int, width: int | None) -> RenderableType:
+def _told(result: Plan, form: Format, verbosity: int, width: int | None) -> RenderableType | Iterator[str]:
     if form in TEXTS:
         return TEXTS[form](result)
     return render_plan(result, verbosity=verbosity, width=width)

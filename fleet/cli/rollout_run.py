@@ -19,7 +19,7 @@ from fleet.drift.confirmed import confirmed_hosts
 from fleet.drift.history.recorder import Outcome, Recorder
 from fleet.model.errors import UsageError
 from fleet.model.rollout import RunResult
-from fleet.plan import Plan, plan_text
+from fleet.plan import Plan, plan_pieces
 from fleet.report.grouping import fold_names, in_order
 from fleet.report.history_hosts import run_history
 from fleet.report.run_json import run_json
@@ -99,7 +99,7 @@ def record_outcome(record: Recorder, result: RunResult, plan: Plan) -> None:
             hosts=run_history(result),
             parts={"result": run_json(result)}
             if is_rollback
-            else {"result": run_json(result), "plan": plan_text(plan)},
+            else {"result": run_json(result), "plan": plan_pieces(plan)},
             confirmed={} if is_rollback else confirmed_hosts(result, plan),
             taken_back=(result.plan_run, undone) if is_rollback else ("", ()),
         )

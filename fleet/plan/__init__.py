@@ -2,7 +2,7 @@
 
 from fleet.plan.model import Change, FileState, HostPlan, Kept, NodePlan, Plan, Preconditions, Refused, Remedy
 from fleet.plan.node import plan_node
-from fleet.plan.saved import count_hosts_by_status, load_plan, plan_from, plan_text, save_plan
+from fleet.plan.saved import count_hosts_by_status, load_plan, plan_from, plan_pieces, save_plan
 
 __all__ = [
     "Change",
@@ -18,6 +18,6 @@ __all__ = [
     "load_plan",
     "plan_from",
     "plan_node",
-    "plan_text",
+    "plan_pieces",
     "save_plan",
 ]

@@ -25,6 +25,12 @@ class Context:
     playbook: str
     wants: Sequence[Wanted]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The sysctl keys and timeouts of IPVS that are wanted."""
+        keys = (want.control.setting.key for want in self.wants)
+        return tuple(dict.fromkeys(key for key in keys if key is not None))
+
 
 def is_managed(file: NodeFile) -> bool:
     """Whether fleet has written a file."""

@@ -10,7 +10,7 @@ from fleet.kernel.boot.module import CONNTRACK, hashsize, owner, state_of
 from fleet.kernel.boot.resolve import MAX
 from fleet.kernel.k3s import k3s_given
 from fleet.kernel.keys_ipvs import IPVS_NAMES
-from fleet.kernel.outlook import look_ahead
+from fleet.kernel.outlook import Outlook, look_ahead
 from fleet.kernel.values import equal
 from fleet.kernel.writers import Writer, proxy_settings
 from fleet.model.errors import DocumentError
@@ -28,6 +28,7 @@ from fleet.render import (
     RenderedFile,
     RenderError,
     SysctlLine,
+    checked_settings,
     k3s_config_snippet,
     modprobe_hashsize_file,
     modules_file,
@@ -52,6 +53,7 @@ class Draft:
         files: with the content that they will have; those that are so already are not among them.
         removed: files of an earlier plan that another one replaces.
         after: the facts as they will be.
+        outlook: for all wanted keys, by these facts.
         unwritable: why a file could not be made, by the key that it is for.
         refused: modules and drop-ins for which a file could not be made.
     """
@@ -59,6 +61,7 @@ class Draft:
     files: tuple[RenderedFile, ...]
     removed: tuple[str, ...]
     after: NodeFacts
+    outlook: Outlook
     unwritable: Mapping[str, str]
     refused: tuple[Refused, ...] = ()
 
@@ -74,8 +77,8 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
     """
     files: list[RenderedFile] = []
     after = _with_values(facts, goals)
-    if lost := _unfit(goals, context):
-        return Draft(files=(), removed=(), after=after, unwritable=lost)
+    if lost := _unfit(goals):
+        return Draft(files=(), removed=(), after=after, outlook=look_ahead(after, context.keys), unwritable=lost)
     kept = _kept_lines(goals, facts, context)
     unloaded: list[Refused] = []
     try:
@@ -109,23 +112,29 @@ def draft(goals: Sequence[Goal], modules: Sequence[ModuleLine], facts: NodeFacts
     prepared = drop_ins(goals, after, context)
     files += prepared.files
     after = with_files(after, prepared.files)
-    try:
-        snippets = _proxy_arguments(goals, after, context)
-    except (RenderError, DocumentError) as error:
-        lost |= {goal.key: str(error) for goal, _ in _overruled(goals, after)}
-    else:
+    outlook = look_ahead(after, context.keys)
+    snippets, unmade = _snippets(goals, after, outlook, context)
+    lost |= unmade
+    if snippets:
         files += snippets
         after = with_files(after, snippets)
-    changed = tuple(file for file in files if not is_there(facts, file))
-    return Draft(files=changed, removed=removed, after=after, unwritable=lost, refused=(*unloaded, *prepared.refused))
+        outlook = look_ahead(after, context.keys)
+    return Draft(
+        files=tuple(file for file in files if not is_there(facts, file)),
+        removed=removed,
+        after=after,
+        outlook=outlook,
+        unwritable=lost,
+        refused=(*unloaded, *prepared.refused),
+    )
 
 
-def _unfit(goals: Iterable[Goal], context: Context) -> dict[str, str]:
+def _unfit(goals: Iterable[Goal]) -> dict[str, str]:
     """Why a goal does not fit into a file by itself, so that it does not hold up the others."""
     found: dict[str, str] = {}
     for line in _lines(goals):
         try:
-            sysctl_file(context.templates, path=SYSCTL_NAMES[0], settings=[line], playbook=context.playbook)
+            checked_settings([line])
         except RenderError as error:
             found[line.key] = str(error)
     return found
@@ -236,10 +245,10 @@ def _sysctls(
     if not names:
         raise RenderError(f"files of somebody else have the names {', '.join(SYSCTL_NAMES)}: move one of them away")
     managed = [path for path in SYSCTL_NAMES if path in facts.files and is_managed(facts.files[path])]
+    made = sysctl_file(context.templates, path=names[0], settings=lines, playbook=context.playbook)
 
     def attempt(path: str) -> tuple[RenderedFile, tuple[str, ...]]:
-        file = sysctl_file(context.templates, path=path, settings=lines, playbook=context.playbook)
-        return file, tuple(other for other in managed if other != path)
+        return replace(made, path=path), tuple(other for other in managed if other != path)
 
     def wins(made: tuple[RenderedFile, tuple[str, ...]]) -> int:
         file, removed = made
@@ -249,13 +258,32 @@ def _sysctls(
     return max((attempt(path) for path in names), key=wins)
 
 
-def _proxy_arguments(goals: Sequence[Goal], facts: NodeFacts, context: Context) -> list[RenderedFile]:
+def _snippets(
+    goals: Sequence[Goal], facts: NodeFacts, outlook: Outlook, context: Context
+) -> tuple[list[RenderedFile], dict[str, str]]:
+    """The files by which writers write the wanted values themselves, or why there are none, by key."""
+    overruled = [
+        (goal, writer)
+        for goal in goals
+        if not goal.accepts(outlook.keys[goal.key].after_reboot.value)
+        for writer in outlook.keys[goal.key].writers
+        if not goal.accepts(writer.value)
+    ]
+    try:
+        return _proxy_arguments(overruled, facts, context), {}
+    except (RenderError, DocumentError) as error:
+        return [], {goal.key: str(error) for goal, _ in overruled}
+
+
+def _proxy_arguments(
+    overruled: Iterable[tuple[Goal, Writer]], facts: NodeFacts, context: Context
+) -> list[RenderedFile]:
     """The file for k3s or RKE2 by which they write the wanted values themselves."""
     processes = facts.processes if isinstance(facts.processes, tuple) else ()
     process = next((each for each in processes if each.name.startswith(("k3s", "rke2"))), None)
     settings = [
         ProxyArgument(name=each.flag, value=each.text, control=goal.controls[0], why=goal.wants[0].control.why)
-        for goal, writer in _overruled(goals, facts)
+        for goal, writer in overruled
         if writer.place.startswith("/etc/rancher/")
         for each in proxy_settings(goal.key, goal.value)
     ]
@@ -287,12 +315,3 @@ def _earlier_arguments(process: NodeProcess, facts: NodeFacts) -> Iterator[Proxy
         if given.origin.rpartition(":")[0].endswith(SNIPPET_NAMES):
             name, _, value = given.text.partition("=")
             yield ProxyArgument(name=name, value=value, control=KEPT, why=KEPT_WHY)
-
-
-def _overruled(goals: Sequence[Goal], facts: NodeFacts) -> Iterator[tuple[Goal, Writer]]:
-    """Goals that something undoes after the boot, with what does."""
-    outlook = look_ahead(facts, [goal.key for goal in goals]).keys
-    for goal in goals:
-        key = outlook[goal.key]
-        if not goal.accepts(key.after_reboot.value):
-            yield from ((goal, writer) for writer in key.writers if not goal.accepts(writer.value))

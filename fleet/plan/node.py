@@ -6,7 +6,7 @@ from dataclasses import replace
 from fleet.kernel.boot import BootSet, BootUnknown
 from fleet.kernel.catalogue import KEYS
 from fleet.kernel.invalid import BE_LIBERAL
-from fleet.kernel.outlook import KeyOutlook, look_ahead
+from fleet.kernel.outlook import KeyOutlook, Outlook
 from fleet.kernel.values import equal
 from fleet.kernel.writers import proxy_settings, remedy
 from fleet.model.facts import NodeFacts
@@ -51,7 +51,7 @@ def plan_node(  # noqa: PLR0913 each says one thing about the node
         DocumentError: a template fails.
     """
     context = Context(templates=templates, playbook=playbook, wants=evaluation.wanted)
-    outlook = look_ahead(facts, [key for key, _ in _by_key(evaluation.wanted)])
+    outlook = evaluation.outlook
     goals: dict[str, Goal] = {}
     kept: list[Kept] = []
     refused: list[Refused] = []
@@ -70,7 +70,7 @@ def plan_node(  # noqa: PLR0913 each says one thing about the node
                     kept.append(other)
                 case None:
                     pass  # a drop-in, which the draft makes
-    made, unmet, remedies = _proved(goals, modules, facts, context)
+    made, unmet, remedies = _proved(goals, modules, facts, outlook, context)
     held = tuple(goals.values())
     checker = add_checker(made, facts, context, checking) if checking is not None else Checker()
     made = replace(made, files=(*made.files, *checker.files))
@@ -102,8 +102,7 @@ def plan_node(  # noqa: PLR0913 each says one thing about the node
 
 
 def _next_boot(goals: Sequence[Goal], made: Draft) -> Mapping[str, str]:
-    outlooks = look_ahead(made.after, [goal.key for goal in goals]).keys
-    left = {goal.key: outlooks[goal.key].after_reboot.value for goal in goals}
+    left = {goal.key: made.outlook.keys[goal.key].after_reboot.value for goal in goals}
     return {key: value for key, value in left.items() if value is not None}
 
 
@@ -128,7 +127,7 @@ def _sort(
 
 
 def _proved(
-    goals: dict[str, Goal], modules: list[ModuleLine], facts: NodeFacts, context: Context
+    goals: dict[str, Goal], modules: list[ModuleLine], facts: NodeFacts, before: Outlook, context: Context
 ) -> tuple[Draft, tuple[Refused, ...], tuple[Remedy, ...]]:
     """Draft until everything that is left in it holds, and nothing else gets worse by it.
 
@@ -147,7 +146,7 @@ def _proved(
             goals.update(content)
             yielded.update(content)
             continue
-        problems = _problems(tuple(goals.values()), made, facts, context)
+        problems = _problems(tuple(goals.values()), made, before, context)
         for problem in problems:
             goals.pop(problem.target)
             if isinstance(problem, Remedy):
@@ -162,7 +161,7 @@ def _proved(
             modules.clear()
         elif not problems:
             done = {*goals, *(each.target for each in refused), *(each.target for each in remedies)}
-            more = {goal.key: goal for goal in _spoilt(made, facts, context) if goal.key not in done}
+            more = {goal.key: goal for goal in _spoilt(made, before, context) if goal.key not in done}
             if not more:
                 return made, tuple(refused), tuple(remedies)
             goals.update(more)
@@ -171,7 +170,7 @@ def _proved(
 
 def _slipping(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
     """Goals that needed no file before, and need one with the drafted files, such as where a lost line wakes up."""
-    after = look_ahead(made.after, goals).keys
+    after = made.outlook.keys
     return {
         key: replace(goal, boot=True)
         for key, goal in goals.items()
@@ -181,7 +180,7 @@ def _slipping(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
 
 def _content(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
     """Goals that another file keeps from their value, with a value that is acceptable too: then that one is taken."""
-    after = {} if made.unwritable else look_ahead(made.after, goals).keys
+    after = {} if made.unwritable else made.outlook.keys
     return {
         key: replace(goals[key], value=outlook.after_reboot.value, boot=False)
         for key, outlook in after.items()
@@ -192,10 +191,10 @@ def _content(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
     }
 
 
-def _spoilt(made: Draft, facts: NodeFacts, context: Context) -> Iterator[Goal]:
+def _spoilt(made: Draft, outlook: Outlook, context: Context) -> Iterator[Goal]:
     """Keys that are right now and that the drafted files would leave wrong, such as a line that was lost before."""
     wanted = dict(_by_key(context.wants))
-    before, after = look_ahead(facts, wanted).keys, look_ahead(made.after, wanted).keys
+    before, after = outlook.keys, made.outlook.keys
     for key, wants in wanted.items():
         held = tuple(want for want in wants if want.is_held and want.control.state != "live")
         was, left, live = before[key].after_reboot.value, after[key].after_reboot.value, before[key].live
@@ -204,7 +203,7 @@ def _spoilt(made: Draft, facts: NodeFacts, context: Context) -> Iterator[Goal]:
             yield replace(goal, reason=f"with the other changes the next boot would leave {left} ({after[key].cause})")
 
 
-def _problems(goals: Sequence[Goal], made: Draft, facts: NodeFacts, context: Context) -> list[Refused | Remedy]:
+def _problems(goals: Sequence[Goal], made: Draft, before: Outlook, context: Context) -> list[Refused | Remedy]:
     if made.unwritable:
         # What the others come to is not known before the files are made without these.
         return [
@@ -212,7 +211,7 @@ def _problems(goals: Sequence[Goal], made: Draft, facts: NodeFacts, context: Con
             for goal in goals
             if goal.key in made.unwritable
         ]
-    after = look_ahead(made.after, [goal.key for goal in goals])
+    after = made.outlook
     found: list[Refused | Remedy] = []
     for goal in goals:
         outlook = after.keys[goal.key]
@@ -220,7 +219,6 @@ def _problems(goals: Sequence[Goal], made: Draft, facts: NodeFacts, context: Con
             found.append(Refused(target=goal.key, controls=goal.controls, reason=reason))
         elif goal.lasts and not goal.accepts(outlook.after_reboot.value):
             found.append(_overruled(goal, outlook, context))
-    before = look_ahead(facts, ())
     for moment, verdict in after.protection.moments.items():
         was = before.protection.moments[moment].status
         if verdict.status == "unprotected" and was.startswith("protected"):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -30,27 +30,38 @@ from fleet.plan.model import (
 
 SCHEMA = "fleet.plan/1"
 
-_MAX_BYTES = 256 * 2**20
+_MAX_BYTES = 2**30
+_JSON = pydantic.TypeAdapter[Mapping[str, object]](Mapping[str, object])
+_NO_HOSTS = '\n  "hosts": {}'
 
 
-def plan_text(plan: Plan) -> str:
-    """The JSON of a plan, in ASCII; the same plan gives the same text."""
-    data = {
-        "schema": SCHEMA,
-        "run": {
-            "id": plan.run_id,
-            "created": plan.created,
-            "playbook": plan.playbook,
-            "playbook_digest": plan.playbook_digest,
-            "version": plan.version,
-        },
-        "summary": {"hosts": len(plan.hosts), **count_hosts_by_status(plan)},
-        "rollout": asdict(plan.rollout),
-        "hosts": {name: _host(host) for name, host in plan.hosts.items()},
-    }
-    cleaned: dict[str, object] = _clean(data)
-    # DEL is the one control character that JSON leaves as it is; here it can only stand inside a string.
-    return json.dumps({**cleaned, "digest": _digest(cleaned)}, indent=2).replace("\x7f", "\\u007f") + "\n"
+def plan_pieces(plan: Plan) -> Iterator[str]:
+    """Write the JSON of a plan host by host, in ASCII; the same plan gives the same text.
+
+    A thousand hosts are 40 MB, which nobody need have at once.
+    """
+    rest = _clean(
+        {
+            "schema": SCHEMA,
+            "run": {
+                "id": plan.run_id,
+                "created": plan.created,
+                "playbook": plan.playbook,
+                "playbook_digest": plan.playbook_digest,
+                "version": plan.version,
+            },
+            "summary": {"hosts": len(plan.hosts), **count_hosts_by_status(plan)},
+            "rollout": asdict(plan.rollout),
+        }
+    )
+    digest = _digest(rest, ((name, _clean(_host(plan.hosts[name]))) for name in sorted(plan.hosts)))
+    begin, end = _indented({**rest, "hosts": {}, "digest": digest}).split(_NO_HOSTS)
+    comma, close = begin + _NO_HOSTS[:-1], "}"
+    for name, host in plan.hosts.items():
+        one = _indented({name: _clean(_host(host))}).removeprefix("{").removesuffix("\n}")
+        yield comma + one.replace("\n", "\n  ")
+        comma, close = ",", "\n  }"
+    yield f"{'' if plan.hosts else comma}{close}{end}\n"
 
 
 def count_hosts_by_status(plan: Plan) -> dict[str, int]:
@@ -69,7 +80,7 @@ def save_plan(plan: Plan, path: Path) -> None:
     try:
         try:
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-                stream.write(plan_text(plan))
+                stream.writelines(plan_pieces(plan))
                 stream.flush()
                 os.fsync(stream.fileno())
             beside.replace(path)
@@ -92,7 +103,7 @@ def plan_from(text: bytes | str, where: str) -> Plan:
     """Read a plan from its text.
 
     Args:
-        text: as `plan_text` has made it.
+        text: as `plan_pieces` has made it.
         where: it came from, for messages.
 
     Raises:
@@ -105,7 +116,9 @@ def plan_from(text: bytes | str, where: str) -> Plan:
         place = ".".join(map(str, first["loc"])) or "the file"
         message = printable(f"is no plan: {place}: {first['msg']}", 300)
         raise DocumentError(message, path=where, hint="make it with fleet plan --out") from None
-    if _digest({name: value for name, value in json.loads(text).items() if name != "digest"}) != document.digest:
+    rest = json.loads(text)
+    hosts_of, digest = rest.pop("hosts"), rest.pop("digest")
+    if _digest(rest, sorted(hosts_of.items())) != digest:
         hint = "make a new plan, and have it reviewed"
         raise DocumentError("was changed after it was made: its digest does not fit", path=where, hint=hint)
     run = document.run
@@ -132,9 +145,23 @@ def _read(path: Path) -> bytes:
     return text
 
 
-def _digest(data: Mapping[str, object]) -> str:
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+def _digest(rest: Mapping[str, object], hosts: Iterable[tuple[str, object]]) -> str:
+    """Over the JSON of a plan with its keys sorted, which begins with the hosts, without blanks, in ASCII."""
+    digest = hashlib.sha256(b'{"hosts":{')
+    for number, (name, host) in enumerate(hosts):
+        digest.update(f"{',' if number else ''}{_canonical({name: host})[1:-1]}".encode())
+    digest.update(f"}},{_canonical(rest)[1:]}".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _canonical(data: Mapping[str, object]) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _indented(data: Mapping[str, object]) -> str:
+    text = _JSON.dump_json(data, indent=2, ensure_ascii=True).decode()
+    # DEL is the one control character that JSON leaves as it is; here it can only stand inside a string.
+    return text.replace("\x7f", "\\u007f")
 
 
 def _host(host: HostPlan) -> Mapping[str, object]:

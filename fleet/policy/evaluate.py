@@ -6,7 +6,7 @@ from datetime import date
 
 from fleet.facts.request import key_in_dots
 from fleet.kernel.catalogue import KEYS
-from fleet.kernel.outlook import look_ahead
+from fleet.kernel.outlook import Outlook, look_ahead
 from fleet.model.facts import NodeFacts
 from fleet.model.finding import Finding, Moment, Protection, SettingState
 from fleet.policy.context import make_context
@@ -28,12 +28,14 @@ class Evaluation:
         settings: one for each sysctl key and timeout of IPVS that controls name.
         protection: what keeps INVALID segments from resetting connections, now and later.
         wanted: what each control would write, in the policy's order.
+        outlook: of all keys that controls name.
     """
 
     findings: tuple[Finding, ...]
     settings: tuple[SettingState, ...]
     protection: Mapping[Moment, Protection]
     wanted: tuple[Wanted, ...]
+    outlook: Outlook
 
 
 def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -> Evaluation:
@@ -67,6 +69,7 @@ def evaluate(policy: Policy, facts: NodeFacts, *, host: HostView, today: date) -
             for moment, verdict in outlook.protection.moments.items()
         },
         wanted=in_order,
+        outlook=outlook,
     )
 
 

@@ -7,7 +7,7 @@ the same bytes.
 
 from fleet.render.checker import checker_service, checker_timer
 from fleet.render.cluster import SNIPPET_NAMES, k3s_config_snippet, kube_proxy_patch
-from fleet.render.files import modprobe_hashsize_file, modules_file, sysctl_file
+from fleet.render.files import checked_settings, modprobe_hashsize_file, modules_file, sysctl_file
 from fleet.render.rendered import (
     IpvsChange,
     ModuleLine,
@@ -32,6 +32,7 @@ __all__ = [
     "RenderedFile",
     "SysctlLine",
     "Templates",
+    "checked_settings",
     "checker_service",
     "checker_timer",
     "drop_in_path",

@@ -11,7 +11,7 @@ from fleet.kernel.services import start_values
 from fleet.kernel.unitfile import unit_commands
 from fleet.model.facts import IpvsTimeouts, NodeFacts, NodeFile, Sysctl
 from fleet.model.rollout import Rollout
-from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node
+from fleet.plan import Change, HostPlan, NodePlan, Plan, plan_node, plan_pieces
 from fleet.plan.checker import Checking
 from fleet.policy import HostView, Policy, evaluate
 from fleet.policy.evaluate import Evaluation
@@ -119,6 +119,11 @@ def _started(facts: NodeFacts, unit: str) -> NodeFacts:
     there = facts.sysctls.keys() & values.keys()
     written = {key: Sysctl(key=key, value=values[key].value, writable=True) for key in there}
     return replace(facts, sysctls={**facts.sysctls, **written})
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as it is saved."""
+    return "".join(plan_pieces(plan))
 
 
 def plan_of(hosts: Mapping[str, NodePlan | HostPlan]) -> Plan:

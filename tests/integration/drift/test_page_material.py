@@ -8,7 +8,7 @@ import pytest
 from support.audits import audit_of, checked, finding
 from support.drift import START, begin
 from support.drifts import sample_drift
-from support.plans import plan_of
+from support.plans import plan_of, plan_text
 from support.proofs import cell, proof
 from support.runs import host_run, run_of
 
@@ -17,7 +17,7 @@ from fleet.drift.page_material import PageMaterial, page_material
 from fleet.model.errors import DocumentError, UsageError
 from fleet.model.finding import Audit
 from fleet.model.history import HistoryEnd, HistoryHost, HistoryKind, HistoryPart
-from fleet.plan import NodePlan, plan_text
+from fleet.plan import NodePlan
 from fleet.report.audit_json import audit_json
 from fleet.report.drift_json import drift_json
 from fleet.report.prove_json import proof_json

@@ -26,6 +26,7 @@ from support.plans import (
     TODAY,
     applied,
     plan_of,
+    plan_text,
     planned,
     playbook_of,
 )
@@ -36,7 +37,7 @@ from fleet.kernel.services import start_values
 from fleet.kernel.unitfile import unit_commands
 from fleet.model.errors import DocumentError
 from fleet.model.facts import Ipvs, IpvsTimeouts, NodeFacts
-from fleet.plan import NodePlan, plan_node, plan_text
+from fleet.plan import NodePlan, plan_node
 from fleet.policy import Policy, evaluate
 from fleet.runner.inventory import FleetInventory, host_views
 

@@ -5,13 +5,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.kernel import node, process
-from support.plans import applied, every_profile, judged, plan_of, planned
+from support.plans import applied, every_profile, judged, plan_of, plan_text, planned
 from support.writers import kube_proxy
 
 from fleet.kernel.boot import BootSet, resolve_boot
 from fleet.kernel.values import equal
 from fleet.model.facts import Ipvs, IpvsTimeouts, NodeFacts
-from fleet.plan import plan_text
 from fleet.policy.on_node import OnNode
 
 POLICY = replace(every_profile(), on_node=OnNode(every=900, textfile_dir="/var/lib/metrics"))

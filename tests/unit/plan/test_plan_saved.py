@@ -1,19 +1,21 @@
 """Plans saved and loaded again."""
 
+import hashlib
 import json
 import stat
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 from support.kernel import node
-from support.plans import plan_of, planned, playbook_of
+from support.plans import plan_of, plan_text, planned, playbook_of
 
 from fleet.model.errors import DocumentError, FleetError
 from fleet.model.finding import Failure
 from fleet.model.rollout import CommandGate, PrometheusGate, ProveGate, RatesGate, Rollout, VerifyGate, Window
-from fleet.plan import HostPlan, Plan, load_plan, plan_text, save_plan
+from fleet.plan import HostPlan, Plan, load_plan, plan_from, save_plan
 from fleet.report.schema import schemas
 
 
@@ -47,6 +49,19 @@ def test_the_json_holds_to_its_schema_and_to_one_line_of_ascii_a_value(plan: Pla
     jsonschema.Draft202012Validator(schemas()["plan"]).validate(data)
     assert data["summary"] == {"hosts": 3, "changes": 2, "none": 0, "refused": 0, "failed": 0, "unreachable": 1}
     assert data["hosts"]["db-1"]["error"] == {"kind": "unreachable", "message": "no answer"}
+
+
+@pytest.mark.parametrize("names", [("web-2", "web-10", "db-1"), ("web-1",), ()])
+def test_the_json_is_written_host_by_host_and_its_digest_is_over_all_of_it(plan: Plan, names: Sequence[str]) -> None:
+    hosts = dict.fromkeys(names, plan.hosts["web-1"])
+    text = plan_text(replace(plan, hosts=hosts))
+    data = json.loads(text)
+    assert text == json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
+    assert list(data["hosts"]) == list(names)  # batches go by this order
+    digest = data.pop("digest")
+    whole = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    assert digest == f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+    assert plan_from(text, "here").hosts.keys() == hosts.keys()
 
 
 def test_the_rollout_is_part_of_the_plan_with_every_kind_of_gate(plan: Plan, tmp_path: Path) -> None:

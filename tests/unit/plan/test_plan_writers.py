@@ -21,6 +21,7 @@ from support.plans import (
     files,
     judged,
     plan_of,
+    plan_text,
     planned,
     playbook_of,
     refusal,
@@ -31,7 +32,7 @@ from support.probe import captured_facts
 from support.writers import kube_proxy, sized
 
 from fleet.model.facts import NodeFacts
-from fleet.plan import NodePlan, plan_text
+from fleet.plan import NodePlan
 
 
 def fin(tmp_path: Path, facts: NodeFacts, more: str = "set: 50") -> NodePlan:
