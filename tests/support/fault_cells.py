@@ -127,7 +127,11 @@ class Cell:
             self.plan.rollout,
             # Soak and gates have to fit in.
             confirm_within=float(within + 8 * gated),
-            gates=(CommandGate(command=("sh", str(self.folder / "gate.sh"), str(self.folder)), timeout=within - 3),)
+            gates=(
+                CommandGate(
+                    command=("sh", str(self.folder / "gate.sh"), str(self.folder)), timeout=min(within - 3, DEADLINE)
+                ),
+            )
             if gated
             else (),
         )
