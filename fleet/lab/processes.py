@@ -20,6 +20,7 @@ _PROC = Path("/proc")
 _SSH_PORT = 22
 _LISTEN = "0A"
 _LOOKS = 2
+_BETWEEN_LOOKS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +57,12 @@ def kill_all(token: str, *, node: str | None = None, within: float = 30.0) -> in
     deadline = time.monotonic() + within
     killed = 0
     nothing_seen = 0
-    # Twice, because for a moment in execve a process shows no environment.
+    # A process shows its environment once execve is through: one whose builder was killed meanwhile comes up late.
     while nothing_seen < _LOOKS:
         handles = _open(token, node)
         nothing_seen = 0 if handles else nothing_seen + 1
+        if 0 < nothing_seen < _LOOKS:
+            select.select([], [], [], _BETWEEN_LOOKS)
         try:
             for handle in handles:
                 with suppress(ProcessLookupError):
