@@ -1,9 +1,12 @@
 """Labs for tests: built, reached with the real ssh client, and looked for when they should be gone."""
 
+import math
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from fleet import lab
@@ -51,13 +54,26 @@ def record_of(state_dir: Path, name: str = "default") -> LabRecord | None:
     return load(lab_paths(state_dir, name))
 
 
-def namespaces(token: str) -> frozenset[str]:
-    """The namespaces in which the lab's processes live and we do not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespaces:
+    """The namespaces in which a lab's processes live and we do not.
+
+    Attributes:
+        seen: when, in seconds since the boot. The kernel gives their numbers to those of other labs once they are gone.
+    """
+
+    names: frozenset[str] = frozenset()
+    seen: float = 0.0
+
+
+def namespaces(token: str) -> Namespaces:
+    """Those of a lab that is there."""
     found = {space for process in processes.find(token) for space in _namespaces_of(process.pid)}
-    return frozenset(found - set(_namespaces_of(os.getpid())))
+    names = frozenset(found - set(_namespaces_of(os.getpid())))
+    return Namespaces(names=names, seen=time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
-def remains(state_dir: Path, record: LabRecord, spaces: frozenset[str]) -> list[str]:
+def remains(state_dir: Path, record: LabRecord, spaces: Namespaces) -> list[str]:
     """What is left of a lab, in words; a lab that is gone has left nothing.
 
     Args:
@@ -67,7 +83,11 @@ def remains(state_dir: Path, record: LabRecord, spaces: frozenset[str]) -> list[
     """
     left = [f"process {process.pid} of {process.node!r}" for process in processes.find(record.token)]
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    left += [f"process {pid} in a namespace of the lab" for pid in pids if spaces & set(_namespaces_of(pid))]
+    left += [
+        f"process {pid} in a namespace of the lab"
+        for pid in pids
+        if spaces.names & set(_namespaces_of(pid)) and _began(pid) <= spaces.seen
+    ]
     left += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(state_dir) in line]
     if Path("/sys/class/net", record.uplink).exists():
         left.append(f"interface {record.uplink}")
@@ -78,6 +98,15 @@ def remains(state_dir: Path, record: LabRecord, spaces: frozenset[str]) -> list[
         left += [line for line in routes.stdout.splitlines() if record.uplink in line]
     left += [str(path) for path in state_dir.rglob("*")]
     return left
+
+
+def _began(pid: int) -> float:
+    """When a process began, in seconds since the boot; what has ended meanwhile began never."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.inf
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _namespaces_of(pid: int) -> list[str]:
