@@ -191,16 +191,15 @@ def _content(goals: Mapping[str, Goal], made: Draft) -> Mapping[str, Goal]:
     }
 
 
-def _spoilt(made: Draft, outlook: Outlook, context: Context) -> Iterator[Goal]:
+def _spoilt(made: Draft, before: Outlook, context: Context) -> Iterator[Goal]:
     """Keys that are right now and that the drafted files would leave wrong, such as a line that was lost before."""
-    wanted = dict(_by_key(context.wants))
-    before, after = outlook.keys, made.outlook.keys
-    for key, wants in wanted.items():
+    for key, wants in _by_key(context.wants):
         held = tuple(want for want in wants if want.is_held and want.control.state != "live")
-        was, left, live = before[key].after_reboot.value, after[key].after_reboot.value, before[key].live
+        present, then = before.keys[key], made.outlook.keys[key]
+        was, left, live = present.after_reboot.value, then.after_reboot.value, present.live
         goal = Goal(key=key, value=live or "", live=False, boot=True, wants=held, reason="")
         if left is not None and not goal.accepts(left) and goal.accepts(live) and (was is None or goal.accepts(was)):
-            yield replace(goal, reason=f"with the other changes the next boot would leave {left} ({after[key].cause})")
+            yield replace(goal, reason=f"with the other changes the next boot would leave {left} ({then.cause})")
 
 
 def _problems(goals: Sequence[Goal], made: Draft, before: Outlook, context: Context) -> list[Refused | Remedy]:

@@ -120,9 +120,9 @@ def plan_from(text: bytes | str, where: str) -> Plan:
         place = ".".join(map(str, first["loc"])) or "the file"
         message = printable(f"is no plan: {place}: {first['msg']}", 300)
         raise DocumentError(message, path=where, hint="make it with fleet plan --out") from None
-    rest = json.loads(text)
-    hosts_of, digest = rest.pop("hosts"), rest.pop("digest")
-    if _digest(rest, sorted(hosts_of.items())) != digest:
+    data = json.loads(text)
+    written = _digest({name: data[name] for name in data.keys() - {"hosts", "digest"}}, sorted(data["hosts"].items()))
+    if written != document.digest:
         hint = "make a new plan, and have it reviewed"
         raise DocumentError("was changed after it was made: its digest does not fit", path=where, hint=hint)
     run = document.run

@@ -70,9 +70,7 @@ def test_an_apply_that_is_ended_anywhere_is_taken_back_completely(node: Node) ->
     assert {"", "armed"} <= reached <= {"", "armed", "applied"}
 
 
-def test_an_apply_that_a_reboot_ends_anywhere_is_taken_back(
-    node: Node,
-) -> None:
+def test_an_apply_that_a_reboot_ends_anywhere_is_taken_back(node: Node) -> None:
     before = state_of(node)
     cleared, reached = set(), set()
     planned = replace(PLAN, preconditions=None)  # each time it is another boot
