@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -151,7 +151,9 @@ def _start(job: Job, transport: Callable[[], Transport], size: int) -> _Member:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, job, transport, size), name="fleet-shard", daemon=True)
-    # Ctrl-C comes to the whole group, and is ours to act on: they inherit the mask.
+    # Ctrl-C comes to the whole group, and is ours to act on: they inherit the mask,
+    # which the helper of multiprocessing would take off again, if it were started with the first of them.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

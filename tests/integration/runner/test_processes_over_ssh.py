@@ -111,6 +111,14 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_processes_without_a_trace
     assert_ended(shards)
 
 
+def test_ctrl_c_of_a_terminal_is_for_the_command_alone_from_the_first_moment_of_each_process(
+    hanging: "subprocess.Popen[str]",
+) -> None:
+    for shard in until_there_are_shards(hanging):
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{shard}/status").read_text().splitlines())
+        assert int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)
+
+
 def test_processes_that_lose_the_command_end(hanging: "subprocess.Popen[str]") -> None:
     shards = until_there_are_shards(hanging)
     hanging.kill()
