@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from fleet.drift.history.location import HistoryLocation
+from fleet.drift.history.tables import Base
 from fleet.model.errors import FleetError
 from fleet.model.text import printable
 
@@ -41,6 +42,9 @@ def open_database(location: HistoryLocation) -> Engine:
         try:
             with engine.begin() as connection:
                 found = _version(connection)
+                if found is None and location.file is not None:
+                    # Locked since BEGIN, so that no other fleet makes them too.
+                    found = _make_tables(connection)
             if found != HEAD:
                 _migrate(engine, location, found)
         except BaseException:
@@ -134,8 +138,20 @@ def _version(connection: Connection) -> str | None:
     return found
 
 
+def _make_tables(connection: Connection) -> str:
+    """Make them as they are now: Alembic, which knows how they came to be so, takes as long to load as all the rest.
+
+    See https://alembic.sqlalchemy.org/en/latest/cookbook.html#building-an-up-to-date-database-from-scratch.
+    """
+    Base.metadata.create_all(connection, checkfirst=False)
+    key = "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)"
+    connection.execute(text(f"CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL, {key} )"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    return HEAD
+
+
 def _migrate(engine: Engine, location: HistoryLocation, found: str | None) -> None:
-    from alembic import command  # noqa: PLC0415 it takes as long to load as all the rest
+    from alembic import command  # noqa: PLC0415 see above
     from alembic.config import Config  # noqa: PLC0415 see above
     from alembic.script import ScriptDirectory  # noqa: PLC0415 see above
 

@@ -279,10 +279,27 @@ def test_the_migrations_end_with_the_version_that_is_used_without_alembic() -> N
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
-def test_the_migrations_make_the_tables_that_the_code_uses(history: History) -> None:
-    with history.engine.connect() as connection:
+def test_the_migrations_make_the_tables_that_the_code_uses(location: HistoryLocation) -> None:
+    upgrade(location, "head")
+    engine = new_engine(location)
+    with engine.begin() as connection:
         differences: Sequence[object] = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
     assert list(differences) == []
+
+
+def test_a_new_file_has_the_tables_that_the_migrations_make(tmp_path: Path) -> None:
+    shapes = []
+    for name in ("new", "renewed"):
+        location = history_location(f"sqlite:///{tmp_path / name}.db", tmp_path)
+        assert location is not None
+        if name == "renewed":
+            upgrade(location, "head")
+        with opened(location) as history, history.engine.begin() as connection:
+            made = connection.execute(text("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+            shapes.append({each.name: " ".join(each.sql.split()) for each in made})
+    assert shapes[0] == shapes[1]
+    assert {"run", "alembic_version", "drift_item_open"} <= shapes[0].keys()
 
 
 @pytest.mark.parametrize("wrong", ["another%2Fs3cret", "%25x"])
