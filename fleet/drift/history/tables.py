@@ -126,8 +126,8 @@ class ItemRow(Base):
             "about",
             "name",
             unique=True,
+            # Said for SQLite only: tables of PostgreSQL come from migrations, and its dialect takes long to load.
             sqlite_where=text("closed IS NULL"),
-            postgresql_where=text("closed IS NULL"),
         ),
     )
 
