@@ -1,11 +1,13 @@
 """How a host is reached, as frozen data."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from fleet.model.secret import Secret
 
 BecomeMethod = Literal["none", "sudo", "doas"]
+NO_SSH_CONFIG: Final = "none"
+"""In place of a file: none is read, as with ``ssh -F none``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

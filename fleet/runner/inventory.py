@@ -7,6 +7,7 @@ from typing import Any
 from nornir.core.inventory import ConnectionOptions, Defaults, Group, Groups, Host, Hosts, Inventory, ParentGroups
 
 from fleet.document import Document, did_you_mean, load_mapping, parse, validate
+from fleet.model.connection import NO_SSH_CONFIG
 from fleet.model.errors import DocumentError
 from fleet.policy import HostView
 from fleet.runner.documents import DefaultsFile, Element, ElementsFile, FleetOptions, OtherOptions, SshExtras
@@ -95,7 +96,7 @@ class FleetInventory:
         for field in ("identity_files", "known_hosts"):
             if given.get(field) is not None:
                 given[field] = [self._path(path) for path in given[field]]
-        if given.get("ssh_config") is not None:
+        if given.get("ssh_config") not in {None, NO_SSH_CONFIG}:
             given["ssh_config"] = self._path(given["ssh_config"])
         return given
 

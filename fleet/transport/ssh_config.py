@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paramiko
 
+from fleet.model.connection import NO_SSH_CONFIG
 from fleet.model.errors import DocumentError
 from fleet.transport.account import expand_home
 
@@ -44,7 +45,7 @@ class SshConfig:
         self._config = paramiko.SSHConfig()
         # Other tokens are left to `expand`, which knows the port and user of the inventory and refuses unknown ones.
         self._config.TOKENS_BY_CONFIG_KEY = {"hostname": ["%h"]}
-        if path == "none" or (path is None and not file.exists()):
+        if path == NO_SSH_CONFIG or (path is None and not file.exists()):
             return
         if path is None:
             _refuse_writable_by_others(file, self.path)

@@ -38,6 +38,7 @@ def shards_of(pid: int) -> list[int]:
             continue
         if b"spawn_main" in command:
             found.append(int(each))
+    assert found
     return found
 
 
@@ -62,20 +63,15 @@ def hanging(work: Path) -> Iterator["subprocess.Popen[str]"]:
             stderr=subprocess.PIPE,
             text=True,
         )
+        silent.settimeout(60)
         try:
+            connections = [silent.accept() for _ in range(HOSTS)]
             yield run
+            for connection, _ in connections:
+                connection.close()
         finally:
             run.kill()
             run.communicate()
-
-
-def until_there_are_shards(run: "subprocess.Popen[str]") -> list[int]:
-    deadline = time.monotonic() + 60
-    while not (found := shards_of(run.pid)):
-        assert time.monotonic() < deadline
-        assert run.poll() is None
-        time.sleep(0.05)
-    return found
 
 
 def test_findings_are_those_of_threads(work: Path) -> None:
@@ -103,7 +99,7 @@ def assert_ended(shards: list[int]) -> None:
 def test_ctrl_c_of_a_terminal_ends_the_command_and_its_processes_without_a_trace(
     hanging: "subprocess.Popen[str]",
 ) -> None:
-    shards = until_there_are_shards(hanging)
+    shards = shards_of(hanging.pid)
     os.killpg(hanging.pid, signal.SIGINT)
     _, errors = hanging.communicate(timeout=60)
     assert hanging.returncode == 130
@@ -114,13 +110,13 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_processes_without_a_trace
 def test_ctrl_c_of_a_terminal_is_for_the_command_alone_from_the_first_moment_of_each_process(
     hanging: "subprocess.Popen[str]",
 ) -> None:
-    for shard in until_there_are_shards(hanging):
+    for shard in shards_of(hanging.pid):
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{shard}/status").read_text().splitlines())
         assert int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)
 
 
 def test_processes_that_lose_the_command_end(hanging: "subprocess.Popen[str]") -> None:
-    shards = until_there_are_shards(hanging)
+    shards = shards_of(hanging.pid)
     hanging.kill()
     hanging.communicate(timeout=60)
     assert_ended(shards)

@@ -51,6 +51,13 @@ def test_relative_paths_of_extras_start_at_the_inventory_and_home_is_that_of_who
     }
 
 
+@pytest.mark.parametrize(("written", "path"), [("none", "none"), ("./none", "none"), ("keys/config", "keys/config")])
+def test_no_ssh_config_is_said_as_to_openssh(tmp_path: Path, written: str, path: str) -> None:
+    write(tmp_path, hosts=f"a: {{connection_options: {{fleet: {{extras: {{ssh_config: {written}}}}}}}}}")
+    options = FleetInventory(str(tmp_path)).load().hosts["a"].get_connection_parameters("fleet")
+    assert options.extras == {"ssh_config": "none" if written == "none" else str(tmp_path / path)}
+
+
 def test_a_host_without_an_address_is_reached_by_its_name(tmp_path: Path) -> None:
     write(tmp_path, hosts="alone:\nelsewhere: {connection_options: {fleet: {hostname: 192.0.2.7}}}")
     loaded = FleetInventory(str(tmp_path)).load()
