@@ -167,7 +167,7 @@ def test_slow_sudo_is_told_from_a_slow_command(
         with pytest.raises(BecomeError, match=r"sudo did not start the command within 0.5 s") as caught:
             run(node, transport, "root", password=password, command=replace(WHO, timeout=0.5))
         assert "/etc/hosts" in caught.value.advice
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 15
 
 
 def test_slow_command_under_sudo_is_a_timeout(sudo_node: Sshd, transport: SshTransport) -> None:

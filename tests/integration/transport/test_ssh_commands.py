@@ -79,7 +79,7 @@ def test_command_that_does_not_end_is_a_timeout_and_the_connection_lives_on(
     before = time.monotonic()
     with pytest.raises(HostTimeoutError, match=r"did not end within 0.5 s"):
         connection.run(Command(arguments=("sleep", "30"), timeout=0.5))
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 15
     assert connection.run(Command(arguments=("echo", "still"), timeout=10)).stdout == b"still\n"
 
 
@@ -98,7 +98,7 @@ def test_command_ended_by_a_signal_is_not_an_answer(node: Sshd, transport: SshTr
 
 def _kill_session_when(sshd: Sshd, seen: Path) -> threading.Thread:
     def kill() -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not seen.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         for pid in sshd.sessions():
@@ -183,7 +183,7 @@ def test_closing_the_transport_closes_connections_left_open(tmp_path: Path) -> N
     with start_sshd(tmp_path / "own") as node:
         with SshTransport() as transport:
             transport.open(node.endpoint())
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while node.sessions() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert node.sessions() == []

@@ -125,10 +125,10 @@ def test_a_file_over_16_mib_is_refused() -> None:
 def test_an_alias_bomb_is_refused_at_once() -> None:
     lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 20)]
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(DocumentError, match="aliases repeat more than 1,000,000 values") as refusal:
         parse("\n".join(lines).encode(), "bomb.yaml")
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     assert refusal.value.line == 6
 
 

@@ -82,11 +82,11 @@ def test_an_expression_gives_its_native_value(source: str, value: object) -> Non
     ],
 )
 def test_an_expression_without_a_value_says_why(source: str, reason: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(ExpressionError) as refusal:
         compile_expression(source).evaluate(CONTEXT)
     assert reason in str(refusal.value)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_ten_thousand_hosts_are_selected_quickly() -> None:
         HostView(name=f"node-{n:05}", groups=("k3s",), data={"role": "db", "site": {"rack": n % 7}}, address="a")
         for n in range(10_000)
     ]
-    started = time.monotonic()
+    started = time.thread_time()
     chosen = select(parse_selection("k3s and (node-0[0-4]* or site.rack=3) and not node-00001"), hosts)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     assert len(chosen) == 4_999 + sum(n % 7 == 3 for n in range(5_000, 10_000))

@@ -125,7 +125,7 @@ def test_a_rate_of_the_operator_wins_over_that_of_the_inventory() -> None:
 
 
 def test_no_more_than_the_given_workers_at_a_time() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     running: list[int] = []
 
     def meet(_host: HostView, _connection: Connection) -> int:

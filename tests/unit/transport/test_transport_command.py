@@ -45,7 +45,7 @@ def test_local_limits_are_kept() -> None:
         connection.run(Command(arguments=("sh", "-c", "sleep 20 & sleep 20"), timeout=0.2))
     with pytest.raises(ProtocolError, match="longer than 100 bytes"):
         connection.run(Command(arguments=("yes",), max_output=100))
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15
 
 
 def test_local_command_that_is_missing_or_killed_is_a_protocol_error() -> None:
