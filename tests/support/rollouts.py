@@ -81,11 +81,13 @@ def files_of(built: lab.Lab, node: str) -> str:
 
 def leftovers_of(built: lab.Lab, node: str) -> str:
     """What fleet must not leave on a node: temporary files, hooks, processes, a pending run."""
+    # What differs from the machine's own files is in the layers of the node; the rest is in memory.
+    written = "".join(f"{path}\n" for path in (built.inventory.parent / "nodes" / node).rglob(".fleet-*"))
     read = (
-        "find / -xdev -name '.fleet-*' 2>/dev/null; ls -A /etc/local.d; ls /var/lib/fleet/pending 2>/dev/null;"
+        "find /run /tmp -xdev -name '.fleet-*' 2>/dev/null; ls -A /etc/local.d; ls /var/lib/fleet/pending 2>/dev/null;"
         " for each in /proc/[0-9]*; do tr '\\0' ' ' <$each/cmdline 2>/dev/null | grep -a '[u]ndo.sh'; done; true"
     )
-    return ssh(built, node, read).stdout
+    return written + ssh(built, node, read).stdout
 
 
 def read(built: lab.Lab, node: str, key: str) -> str:
