@@ -105,6 +105,7 @@ def test_dead_hosts_are_named_with_the_cause_and_hold_up_nobody(fifty_nodes: lab
     assert result["summary"] == {"hosts": 52, "ok": 5, "findings": 45, "failed": 1, "unreachable": 1}
     assert result["hosts"]["closed"]["error"]["kind"] == "unreachable"
     assert result["hosts"]["silent"]["error"]["kind"] == "timeout"
+    assert "said nothing for 8 s" in result["hosts"]["silent"]["error"]["message"]
     assert took < 40
 
 

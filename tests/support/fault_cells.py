@@ -125,7 +125,7 @@ class Cell:
         gated = bool(self.phase.gate)
         rollout = replace(
             self.plan.rollout,
-            # Soak and gates have to fit in.
+            # Soak and gates have to fit in; and a run that is resumed needs the time of its gate once more.
             confirm_within=float(within + 8 * gated),
             gates=(
                 CommandGate(

@@ -223,10 +223,6 @@ class FaultNode:
 
     def leftovers(self) -> list[str]:
         """What a run that has come to its end must not leave."""
-        pending = self.at("/var/lib/fleet/pending")
-        # Seen from here, and enough while a node waits for its undo: the whole look takes it a hundred times as long.
-        if pending.is_dir() and (runs := [run.name for run in pending.iterdir()]):
-            return runs
         return self.run(_READ_LEFTOVERS, check=False).splitlines()
 
     def run_states(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ def open_database(location: HistoryLocation) -> Engine:
             with engine.begin() as connection:
                 found = _version(connection)
                 if found is None and location.file is not None:
-                    # Locked since BEGIN, so that no other fleet makes them too.
+                    # SQLite is locked since BEGIN, so that no other fleet makes them too.
                     found = _make_tables(connection)
             if found != HEAD:
                 _migrate(engine, location, found)
@@ -151,7 +151,7 @@ def _make_tables(connection: Connection) -> str:
 
 
 def _migrate(engine: Engine, location: HistoryLocation, found: str | None) -> None:
-    from alembic import command  # noqa: PLC0415 see above
+    from alembic import command  # noqa: PLC0415 see _make_tables
     from alembic.config import Config  # noqa: PLC0415 see above
     from alembic.script import ScriptDirectory  # noqa: PLC0415 see above
 
