@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -24,6 +25,7 @@ _SOURCE, _DESTINATION = 1, 2
 _NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _CONFIRMED_ASSURED_SEEN_REPLY = (1 << 1) | (1 << 2) | (1 << 3)
 _BATCH = 256
+_TAKEN_WITHIN = 30.0
 _ANY_PORT, _ANY_ADDRESS = b"\xff\xfe", b"\xc6\x13\xff\xfd"
 _ANSWER = 1 << 16
 
@@ -61,29 +63,56 @@ def knows(client: tuple[str, int], service: tuple[str, int]) -> bool:
     return False
 
 
+def count() -> int:
+    """How many entries there are."""
+    return _limit_or_count("nf_conntrack_count")
+
+
+def limit() -> int:
+    """How many entries there may be, 0 for no limit; one number for the whole machine, counted for each namespace."""
+    return _limit_or_count("nf_conntrack_max")
+
+
 def fill(start: int = 0) -> int:
     """Add assured UDP entries between addresses that nobody has, until no more fit.
 
+    The table is full when the kernel counts as many as it allows, and not when it refuses one: it also does so where
+    it has no memory at that moment, and with the same error.
+
     Args:
-        start: the number of those that an earlier call has added.
+        start: the number of those that an earlier call has tried.
 
     Returns:
-        The number of those that have been added by now.
+        The number of those that have been tried by now.
+
+    Raises:
+        OSError: the kernel has taken none for a while.
     """
+    size = limit()
+    deadline = time.monotonic() + _TAKEN_WITHIN
     with _netlink() as netlink:
-        while True:
+        while count() < size:
             netlink.send(
                 b"".join(_udp_entry(number, _CREATE) for number in range(start, start + _BATCH - 1))
                 + _udp_entry(start + _BATCH - 1, _CREATE | _ACKNOWLEDGE)
             )
-            refused = sum(1 for _ in _errors(netlink))
-            start += _BATCH - refused
-            if refused:
-                return start
+            start += _BATCH
+            refusals = list(_errors(netlink))
+            if len(refusals) < _BATCH:
+                deadline = time.monotonic() + _TAKEN_WITHIN
+            elif time.monotonic() > deadline:
+                why = os.strerror(refusals[-1])
+                raise OSError(refusals[-1], f"conntrack: {count()} of {size} entries, and no more are taken: {why}")
+    return start
+
+
+def _limit_or_count(name: str) -> int:
+    with open(f"/proc/sys/net/netfilter/{name}", encoding="ascii") as file:
+        return int(file.read())
 
 
 def _udp_entry(number: int, flags: int) -> bytes:
-    port, there = struct.pack("!H", 1024 + number % 60000), bytes((198, 19, 0, number // 60000))
+    port, there = struct.pack("!H", 1024 + number % 60000), struct.pack("!BBH", 198, 19, number // 60000)
     return _any_udp_entry(flags).replace(_ANY_PORT, port).replace(_ANY_ADDRESS, there)
 
 

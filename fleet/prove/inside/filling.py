@@ -18,7 +18,7 @@ from .world import SERVICE, World
 DROPPED = "dropped"
 # An entry takes 256 to 320 bytes of the machine's memory: 160 to 200 MB in all.
 MOST_ENTRIES = 1 << 19
-TOO_LARGE = "nf_conntrack_max is {} here: to fill such a table would take too much of this machine's memory"
+_TOO_LARGE = "nf_conntrack_max is {} here: to fill such a table would take too much of this machine's memory"
 
 
 def full(world: World, runs: int, _parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,29 +28,27 @@ def full(world: World, runs: int, _parameters: Mapping[str, Any]) -> dict[str, A
         world: where.
         runs: live connections, and new ones.
     """
-    size = table_size(world)
-    if size > MOST_ENTRIES:
-        return {"skipped": TOO_LARGE.format(size)}
+    if why := too_large(world):
+        return {"skipped": why}
     backend, _ = listen(world)
     pairs = connect(world, backend, runs, dialer=CLIENT)
     world.enter(NODE)
-    added = conntrack.fill()
+    conntrack.fill()
+    entries = f"{conntrack.count()} of {conntrack.limit()}"
     measuring = Measuring(world, CLIENT)
     outcomes = _dial(world, runs)
     live = converse(pairs, first="client")
     told = seen(pairs)
     if live[ALIVE] < runs:
         outcomes[RESET] += runs - live[ALIVE]
-    return measuring.result(
-        outcomes, told, {"entries": f"{added + runs} of {size}", "live": f"{live[ALIVE]} of {runs}"}
-    )
+    return measuring.result(outcomes, told, {"entries": entries, "live": f"{live[ALIVE]} of {runs}"})
 
 
-def table_size(world: World) -> int:
-    """How many entries the node may have; one number for the whole machine, counted for each namespace."""
+def too_large(world: World) -> str:
+    """Why the node's table is not to be filled; an empty text where it is."""
     world.enter(NODE)
-    with open("/proc/sys/net/netfilter/nf_conntrack_max", encoding="ascii") as file:
-        return int(file.read())
+    size = conntrack.limit()
+    return "" if 0 < size <= MOST_ENTRIES else _TOO_LARGE.format(size)
 
 
 def _dial(world: World, count: int) -> Counter[str]:

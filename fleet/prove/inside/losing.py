@@ -8,7 +8,7 @@ from typing import Any
 
 from . import conntrack
 from .addresses import CLIENT, NODE
-from .filling import MOST_ENTRIES, TOO_LARGE, table_size
+from .filling import too_large
 from .measuring import Measuring
 from .pairs import Pair, connect, converse, listen, seen
 from .world import OTHER_BACKEND, SERVICE, World
@@ -41,8 +41,8 @@ def lost(world: World, runs: int, parameters: Mapping[str, Any]) -> dict[str, An
         for pair in pairs:
             conntrack.forget(pair.client.socket.getsockname(), SERVICE)
     elif parameters["by"] == "eviction":
-        if table_size(world) > MOST_ENTRIES:
-            return {"skipped": TOO_LARGE.format(table_size(world))}
+        if why := too_large(world):
+            return {"skipped": why}
         if left := _evict(world, pairs):
             return {"skipped": f"the kernel has not evicted {left} of {runs} entries within {_EVICTED_WITHIN:.0f} s"}
     # Silence is what is tried here: there is nothing to wait for.
@@ -65,9 +65,9 @@ def _evict(world: World, pairs: Sequence[Pair]) -> int:
     https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/netfilter/nf_conntrack_core.c
     """
     deadline = time.monotonic() + _EVICTED_WITHIN
-    added = 0
+    tried = 0
     while (left := _entries(world, pairs)) and time.monotonic() < deadline:
-        added = conntrack.fill(added)
+        tried = conntrack.fill(tried)
         time.sleep(0.5)
     # The burst is over: what is tried is the lost entry, and not that a full table takes no new one.
     conntrack.flush()
