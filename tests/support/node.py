@@ -25,6 +25,8 @@ PROGRAMS = ("base64", "cat", "chmod", "cp", "date", "env", "flock", "ln", "ls", 
 PROGRAMS += ("rm", "rmdir", "rmmod", "setsid", "sha256sum", "sleep", "sync", "sysctl", "systemctl", "systemd-run")
 WRAPPER = Path(__file__).with_name("wrapper.sh")
 
+# For tests that wait until a node undoes a run by itself: the run has to be done before, on a busy machine too.
+SOON = 5.0
 _DEADLINE = 60.0
 _PROCESS_1 = (
     "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print('up', flush=True); sys.stdin.read()"

@@ -16,14 +16,14 @@ from fleet.plan import Change
 pytestmark = pytest.mark.vm
 
 FIN = "net.ipv4.tcp_fin_timeout"
-CONFIRM_WITHIN = 20.0
+CONFIRM_WITHIN = 40.0
 # On a busy machine the node gets little of the time.
 DEADLINE = 120.0
 RULES = "/etc/nftables.conf"
 OPEN = "flush ruleset\n"
 SHUT = (
     "flush ruleset\n"
-    "table inet filter {\n  chain input {\n    type filter hook input priority 0;\n    tcp dport 22 drop\n  }\n}\n"
+    "table inet filter {\n  chain input {\n    type filter hook input priority 0;\n    tcp dport 22 log drop\n  }\n}\n"
 )
 
 
@@ -67,14 +67,14 @@ def test_a_firewall_rule_that_cuts_ssh_is_undone_in_time(
     )
     shut = plan_of(file_change(RULES, OPEN, SHUT), sysctl_change(FIN, "60", "42"), restart, boot_id=boot_id)
     started = time.monotonic()
-    # The answer may not get through any more.
+    # The answer gets through before it is cut off, or when that is over.
     begin(lab, machine, shut, "shut", confirm_within=CONFIRM_WITHIN)
-    assert vm.run(lab, machine, "true").returncode == 255
     _until(lab, machine, "true")
     back = time.monotonic() - started
     assert back >= CONFIRM_WITHIN
+    assert "DPT=22 " in command(lab, machine, "dmesg")
     assert command(lab, machine, f"cat {RULES}; sysctl -n {FIN}") == f"{OPEN}60\n"
-    assert "tcp dport 22 drop" not in command(lab, machine, "nft list ruleset")
+    assert "drop" not in command(lab, machine, "nft list ruleset")
     say(f"SSH was cut off by a rule to be confirmed within {CONFIRM_WITHIN:.0f} s, and was back after {back:.0f} s")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.node import NONCE, RUN, Node, file_change, job, plan, small_node, sysctl_change, until
+from support.node import NONCE, RUN, SOON, Node, file_change, job, plan, small_node, sysctl_change, until
 from support.node_plan import FIN, GONE, HOSTILE, KEPT, NEW, PLAN, PORTS, prepare, state_of
 from support.probe import SHELLS
 
@@ -74,7 +74,7 @@ def test_an_undo_gives_back_bytes_modes_owners_times_and_values(node: Node) -> N
 
 def test_a_node_that_is_not_confirmed_undoes_itself(node: Node) -> None:
     before = state_of(node)
-    node.ask(apply_program(NONCE, job(confirm_within=1.0), PLAN))
+    node.ask(apply_program(NONCE, job(confirm_within=SOON), PLAN))
     until(lambda: node.leftovers() == [], "the undo by the timer")
     assert state_of(node) == before
     assert node.ask(confirm_program(NONCE, RUN)).outcome == "expired"

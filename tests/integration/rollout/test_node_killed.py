@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.node import NONCE, RUN, Node, job, small_node, until
+from support.node import NONCE, RUN, SOON, Node, job, small_node, until
 from support.node_plan import FIN, NEW, PLAN, PORTS, RANGE, prepare, state_of
 from support.probe import SHELLS
 
@@ -157,7 +157,7 @@ def test_the_timer_ends_an_apply_that_is_still_at_work(node: Node) -> None:
     trap = node.trap("on-ln-1", "stop")
     with node.start() as process:
         assert process.stdin is not None
-        process.stdin.write(apply_program(NONCE, job(confirm_within=1.0), PLAN))
+        process.stdin.write(apply_program(NONCE, job(confirm_within=SOON), PLAN))
         process.stdin.close()
         (trap / "reached").read_text()
         until(lambda: state(node) == "expired", "the undo by the timer")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.node import NONCE, RUN, Node, file_change, job, plan, sysctl_change, until
+from support.node import NONCE, RUN, SOON, Node, file_change, job, plan, sysctl_change, until
 from support.systemd_node import SystemdNode, systemd_node
 
 from fleet.plan.model import Change
@@ -50,7 +50,7 @@ def units(node: Node) -> str:
 def test_the_timer_of_systemd_undoes_what_is_not_confirmed(machine: SystemdNode) -> None:
     node = booted(machine)
     wanted = plan(file_change(FILE, OLD, NEW), sysctl_change(FIN, "45", "30"), boot_id=machine.boot_id())
-    answer = node.ask(apply_program(NONCE, job(confirm_within=1.0), wanted))
+    answer = node.ask(apply_program(NONCE, job(confirm_within=SOON), wanted))
     assert (answer.outcome, answer.notes) == ("applied", ())
     assert f"fleet-undo-{RUN}.timer" in units(node)
     until(lambda: node.ask(status_program(NONCE, RUN)).outcome == "expired", "the undo by the timer")
