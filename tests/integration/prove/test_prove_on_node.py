@@ -9,11 +9,11 @@ import sys
 import time
 from ast import parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-from threading import Timer
 from typing import Any
 
 import pytest
@@ -88,7 +88,7 @@ def programs_of(built: lab.Lab) -> int:
     return int(ssh(built, built.nodes[0].name, script).stdout)
 
 
-def until(met: Callable[[], bool], what: str) -> None:
+def until(met: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + WITHIN
     while not met():
         assert time.monotonic() < deadline, what
@@ -199,14 +199,13 @@ def test_a_sudo_with_a_terminal_of_its_own_does_not_keep_the_end_from_the_progra
         connection = transport.open(endpoint)
         (answer,) = on_node("n1", connection).measure([cell_request(ABOVE, "before", Node(), runs=RUNS)])
         assert answer.outcomes == {"reset": RUNS}
-        seen: list[int] = []
-        look = Timer(1.5, lambda: seen.extend(processes_with(NONCE)))
-        look.start()
         monkeypatch.setattr(node_module, "token_hex", lambda _: NONCE)
-        with pytest.raises(HostTimeoutError):
-            on_node("n1", connection, within=3.0).measure([LONG])
-        look.join()
-        assert seen
+        with ThreadPoolExecutor(1) as pool:
+            ended = pool.submit(on_node("n1", connection, within=8.0).measure, [LONG])
+            until(lambda: processes_with(NONCE) or ended.done(), "no process of the proof is on the node")
+            assert not ended.done()
+            with pytest.raises(HostTimeoutError):
+                ended.result()
         until(lambda: not processes_with(NONCE), "a process of the proof is left on the node")
 
 

@@ -141,7 +141,7 @@ def test_a_node_that_has_moved_since_the_plan_refuses_and_says_what(six: lab.Lab
 def test_a_run_whose_controller_ends_is_undone_by_the_nodes_and_rolled_out_again_by_resume(
     six: lab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = Site(six, tmp_path, "rollout: {serial: [2, 4], confirm_within: 20s}\n")
+    site = Site(six, tmp_path, "rollout: {serial: [2, 4], confirm_within: 30s}\n")
     live = site.live()
 
     def gone(*_: object) -> None:

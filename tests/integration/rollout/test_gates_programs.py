@@ -72,21 +72,21 @@ def test_program_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_whole_group_is_killed_when_time_is_up(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! >{tmp_path}/child; echo waiting; sleep 600"
     started = time.monotonic()
-    ended = run(script, timeout=1.0)
+    ended = run(script, timeout=4)
     assert time.monotonic() - started < 30
-    assert ended.failure == "did not end within 1 s and was killed: 'waiting'"
+    assert ended.failure == "did not end within 4 s and was killed: 'waiting'"
     assert ended.status is None
     assert gone(pid_in(tmp_path / "child"))
 
 
 def test_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    ended = run(f"trap '' TERM; echo $$ >{tmp_path}/pid; while :; do sleep 600; done", timeout=1.0)
-    assert ended.failure == "did not end within 1 s and was killed"
+    ended = run(f"trap '' TERM; echo $$ >{tmp_path}/pid; while :; do sleep 600; done", timeout=4)
+    assert ended.failure == "did not end within 4 s and was killed"
     assert gone(pid_in(tmp_path / "pid"))
 
 
 def test_program_may_clean_up_on_sigterm(tmp_path: Path) -> None:
-    run(f"trap 'echo cleaned >{tmp_path}/trace; exit' TERM; : >{tmp_path}/ready; sleep 600 & wait", timeout=2.0)
+    run(f"trap 'echo cleaned >{tmp_path}/trace; exit' TERM; : >{tmp_path}/ready; sleep 600 & wait", timeout=4)
     assert (tmp_path / "ready").exists()
     assert (tmp_path / "trace").read_text() == "cleaned\n"
 

@@ -21,7 +21,7 @@ def test_what_ends_by_itself_is_not_held_up(node: Sshd, transport: SshTransport)
 
 def test_stdin_ends_when_the_command_is_given_up(node: Sshd, transport: SshTransport, tmp_path: Path) -> None:
     told = tmp_path / "told"
-    command = Command(arguments=("sh", "-c", WAITS + str(told)), stdin=b"in\n", keep_stdin=True, timeout=0.5)
+    command = Command(arguments=("sh", "-c", WAITS + str(told)), stdin=b"in\n", keep_stdin=True, timeout=5)
     with pytest.raises(HostTimeoutError, match="7 bytes were read"):
         transport.open(node.endpoint()).run(command)
     deadline = time.monotonic() + 60
