@@ -23,7 +23,8 @@ for trap in "$base/at-$number" "$base/on-$name-$of_name"; do
         kill)
             read -r main <"$base/main"
             kill -KILL "$main"
-            exit 1
+            # The timer waits in another process, and its time is not over.
+            [ "$name" = sleep ] || exit 1
             ;;
         fail)
             cat "$trap/words" >&2
