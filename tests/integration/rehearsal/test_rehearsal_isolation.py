@@ -14,8 +14,9 @@ from fleet.model.rehearsal import RehearsalTool
 
 pytestmark = pytest.mark.root
 
-# What changes by itself, or with every process of this machine.
+# What changes by itself, with every process of this machine, or with the network cards of labs that other tests have.
 _RESTLESS = ("random/", "-nr", "-state", "ns_last_pid", "nf_conntrack_count", "pty/nr", "stable_secret", "/flush")
+_RESTLESS += ("perf_event_max_sample_rate", "/fleet")
 _CORE = "|/bin/false %p"
 _GLOBAL = {
     "kernel.core_pattern": _CORE,
