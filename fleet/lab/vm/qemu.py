@@ -18,6 +18,9 @@ _PROCESSORS = {"kvm": "host", "tcg": "max"}
 _BARE = ("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none")
 # What costs time in emulation, and guards a machine that nobody attacks.
 _QUICK = "quiet loglevel=3 systemd.show_status=0 nokaslr mitigations=off init_on_alloc=0"
+# Now and then an emulated disk does not answer for minutes, and the kernel finds no root: it is to try again. From then
+# on kernel.panic is what it would be without.
+_AGAIN = "panic=1 sysctl.kernel.panic=0"
 
 
 def machine_command(
@@ -35,7 +38,7 @@ def machine_command(
     return [
         PROGRAM,
         *_hardware(record.accelerator, record.memory_mib, record.cores),
-        *_boot(image / "vmlinuz", f"root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 {_QUICK} {names}"),
+        *_boot(image / "vmlinuz", f"root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 {_QUICK} {_AGAIN} {names}"),
         # Writeback: what the machine has flushed survives the end of QEMU, as it survives a power cut.
         *("-drive", f"if=none,id=disk,format=qcow2,cache=writeback,file={_escaped(place.disk)}"),
         *("-device", "nvme,serial=lab,drive=disk"),
