@@ -25,6 +25,7 @@ _SOURCE, _DESTINATION = 1, 2
 _NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _CONFIRMED_ASSURED_SEEN_REPLY = (1 << 1) | (1 << 2) | (1 << 3)
 _BATCH = 256
+# Seconds in which a kernel that has only no memory at the moment takes another entry.
 _TAKEN_WITHIN = 30.0
 _ANY_PORT, _ANY_ADDRESS = b"\xff\xfe", b"\xc6\x13\xff\xfd"
 _ANSWER = 1 << 16
@@ -65,12 +66,12 @@ def knows(client: tuple[str, int], service: tuple[str, int]) -> bool:
 
 def count() -> int:
     """How many entries there are."""
-    return _limit_or_count("nf_conntrack_count")
+    return _kernel_value("nf_conntrack_count")
 
 
 def limit() -> int:
     """How many entries there may be, 0 for no limit; one number for the whole machine, counted for each namespace."""
-    return _limit_or_count("nf_conntrack_max")
+    return _kernel_value("nf_conntrack_max")
 
 
 def fill(start: int = 0) -> int:
@@ -106,7 +107,7 @@ def fill(start: int = 0) -> int:
     return start
 
 
-def _limit_or_count(name: str) -> int:
+def _kernel_value(name: str) -> int:
     with open(f"/proc/sys/net/netfilter/{name}", encoding="ascii") as file:
         return int(file.read())
 

@@ -48,7 +48,7 @@ def too_large(world: World) -> str:
     """Why the node's table is not to be filled; an empty text where it is."""
     world.enter(NODE)
     size = conntrack.limit()
-    return "" if 0 < size <= MOST_ENTRIES else _TOO_LARGE.format(size)
+    return "" if 0 < size <= MOST_ENTRIES else _TOO_LARGE.format(size or "0 (no limit)")
 
 
 def _dial(world: World, count: int) -> Counter[str]:
